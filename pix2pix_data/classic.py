@@ -1,0 +1,86 @@
+"""The layouts that people already have: side-by-side pictures, and two folders for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
+from pix2pix_data.errors import FormatError, ImageError
+from pix2pix_data.listing import keys_of, list_photos
+
+__all__ = ["match_by_key", "open_classic"]
+
+_SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
+
+
+class ClassicDataset(PairDataset):
+    """Picture files: one side-by-side file, or a file in an A folder and one in a B folder, for each pair."""
+
+    def __init__(self, path: Path, files: dict[str, list[tuple[str, tuple[Path, ...]]]]) -> None:
+        self.path = path
+        self._files = files
+        self.num_pairs = {split: len(pairs) for split, pairs in files.items()}
+        paths = (file for pairs in files.values() for _, sides in pairs for file in sides)
+        self.fingerprint = fingerprint_of(paths, path)
+
+    def _read(self, split: str) -> Iterator[EncodedPair]:
+        for key, paths in self._files[split]:
+            try:
+                contents = [path.read_bytes() for path in paths]
+            except OSError as error:
+                raise ImageError(f"the file cannot be read: {error.strerror or error}", where=key) from error
+            yield EncodedPair(key, key, contents[0], contents[1] if len(contents) == 2 else None)
+
+
+def open_classic(path: Path) -> PairDataset:
+    """Open a folder of one of the classic layouts; FormatError says what was looked for."""
+    files: dict[str, list[tuple[str, tuple[Path, ...]]]] = {}
+    for split, names in _SPLIT_FOLDERS.items():
+        for name in names:
+            if (path / name).is_dir():
+                listing = list_photos(path / name)
+                keys = keys_of(listing.photos, path / name)
+                files[split] = [(key, (photo,)) for key, photo in zip(keys, listing.photos, strict=True)]
+                break
+            if (path / f"{name}A").is_dir() and (path / f"{name}B").is_dir():
+                files[split] = _two_folders(path / f"{name}A", path / f"{name}B")
+                break
+    if "train" not in files:
+        raise FormatError(
+            "no paired dataset here: neither build.json nor train/ nor trainA/ and trainB/",
+            where=path,
+            fix=f"from photos, make one first, such as: p2p-data edges {path}",
+        )
+    return ClassicDataset(path, files)
+
+
+def match_by_key(folder_a: Path, folder_b: Path) -> tuple[list[tuple[str, Path, Path]], list[Path], list[Path]]:
+    """Match the photos of two folders by their keys.
+
+    Returns
+    -------
+    matched : list of (key, path in A, path in B)
+    only_a, only_b : lists of paths without a partner
+    """
+    sides = []
+    for folder in (folder_a, folder_b):
+        photos = list_photos(folder).photos
+        sides.append(dict(zip(keys_of(photos, folder), photos, strict=True)))
+    of_a, of_b = sides
+    matched = [(key, path, of_b[key]) for key, path in of_a.items() if key in of_b]
+    only_a = [path for key, path in of_a.items() if key not in of_b]
+    only_b = [path for key, path in of_b.items() if key not in of_a]
+    return matched, only_a, only_b
+
+
+def _two_folders(folder_a: Path, folder_b: Path) -> list[tuple[str, tuple[Path, ...]]]:
+    matched, only_a, only_b = match_by_key(folder_a, folder_b)
+    if only_a or only_b:
+        example = (only_a + only_b)[0].name
+        raise FormatError(
+            f"{len(only_a)} pictures of A and {len(only_b)} of B have no partner of the same name, such as {example}",
+            where=folder_a.parent,
+            fix="use p2p-data combine, which pairs what matches and lists the rest",
+        )
+    return [(key, (a, b)) for key, a, b in matched]

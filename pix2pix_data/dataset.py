@@ -1,0 +1,243 @@
+"""A dataset on disk: the only code that knows its files. Writing of shards, opening, reading.
+
+Beside our own format (DESIGN: Parquet with two Image columns) it opens the classic layouts, see classic.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pix2pix_data.atomic import path_beside
+from pix2pix_data.errors import FormatError, ImageError
+from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
+from pix2pix_data.pair import Pair
+
+__all__ = [
+    "FORMAT_VERSION",
+    "SPLITS",
+    "EncodedPair",
+    "PairDataset",
+    "ParquetDataset",
+    "encode_pair",
+    "open_dataset",
+    "shard_path",
+    "write_shard",
+]
+
+FORMAT_VERSION = 1
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("imageA", "imageB", "key", "group")
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_FEATURES = {
+    "imageA": {"mode": "RGB", "_type": "Image"},  # one mode for all: a gray PNG would load as (H, W) otherwise
+    "imageB": {"mode": "RGB", "_type": "Image"},
+    "key": {"dtype": "string", "_type": "Value"},
+    "group": {"dtype": "string", "_type": "Value"},
+}
+_SCHEMA = pa.schema(
+    [("imageA", _IMAGE), ("imageB", _IMAGE), ("key", pa.string()), ("group", pa.string())],
+    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},  # what `datasets` reads types from
+)
+_ROW_GROUP_PAIRS = 64  # a reader that streams or shuffles fetches a few megabytes at a time
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPair:
+    """A pair as it lies on disk.
+
+    Attributes
+    ----------
+    key, group : str
+        As in the plan it came from.
+    a : bytes
+        The picture file of A; of both sides where `b` is None.
+    b : bytes or None
+        The picture file of B; None where `a` is a side-by-side picture, A on the left.
+    """
+
+    key: str
+    group: str
+    a: bytes
+    b: bytes | None
+
+    def decode(self) -> Pair:
+        """Decode both sides; ImageError names the key."""
+        try:
+            a = decode_rgb(self.a)
+            if self.b is not None:
+                return Pair(self.key, a, decode_rgb(self.b), self.group)
+            width = a.shape[1]
+            if width % 2:
+                raise ImageError(f"a side-by-side picture of {width} pixels has no middle")
+            return Pair(self.key, a[:, : width // 2], a[:, width // 2 :], self.group)
+        except ImageError as error:
+            raise ImageError(error.what, where=self.key) from error
+
+
+class PairDataset(ABC):
+    """A paired dataset that can be read; `open_dataset` finds the right kind.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    num_pairs : dict of str to int
+        Pairs in each split that there is, in the order train, validation, test.
+    fingerprint : str
+        Changes whenever the pairs change.
+    """
+
+    path: Path
+    num_pairs: dict[str, int]
+    fingerprint: str
+
+    @abstractmethod
+    def _read(self, split: str) -> Iterator[EncodedPair]: ...
+
+    def encoded_pairs(self, split: str) -> Iterator[EncodedPair]:
+        """Read a split in its fixed order without decoding; FormatError if there is no such split."""
+        if split not in self.num_pairs:
+            there = ", ".join(self.num_pairs)
+            raise FormatError(f"the dataset has no {split} split", where=self.path, fix=f"choose from {there}")
+        return self._read(split)
+
+    def pairs(self, split: str) -> Iterator[Pair]:
+        """Read and decode a split in its fixed order."""
+        return (encoded.decode() for encoded in self.encoded_pairs(split))
+
+
+class ParquetDataset(PairDataset):
+    """Our own format, as `p2p-data` writes it and `datasets` loads it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._files = {
+            split: sorted((path / "data").glob(f"{split}-*-of-*.parquet"))
+            for split in SPLITS
+            if any((path / "data").glob(f"{split}-*-of-*.parquet"))
+        }
+        self.num_pairs = {split: sum(map(_num_rows, files)) for split, files in self._files.items()}
+        self.num_pairs = {split: num for split, num in self.num_pairs.items() if num}
+        if not self.num_pairs:
+            raise FormatError("the dataset holds no pairs", where=path)
+        self.fingerprint = fingerprint_of((file for files in self._files.values() for file in files), path)
+
+    def _read(self, split: str) -> Iterator[EncodedPair]:
+        for path in self._files[split]:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_ROW_GROUP_PAIRS, columns=list(COLUMNS)):
+                    for row in batch.to_pylist():
+                        yield EncodedPair(row["key"], row["group"], row["imageA"]["bytes"], row["imageB"]["bytes"])
+
+
+def open_dataset(path: str | Path) -> PairDataset:
+    """Open a paired dataset of any layout that we read.
+
+    These are: ours; folders train/, val/, test/ of side-by-side pictures with A on the left; and folders trainA/,
+    trainB/ (valA/, testA/ and so on) matched by name.
+
+    Raises
+    ------
+    FormatError
+        If there is no such folder, a build in it is unfinished, or its layout is none of these.
+    """
+    from pix2pix_data.classic import open_classic
+
+    path = Path(path)
+    if not path.is_dir():
+        raise FormatError("there is no such dataset", where=path, fix="make one with p2p-data, or correct the path")
+    if (path / "build.json").is_file():
+        return ParquetDataset(path)
+    if (path / ".build").is_dir():
+        raise FormatError("the build of this dataset is not finished", where=path, fix="run the same p2p-data again")
+    return open_classic(path)
+
+
+def fingerprint_of(files: Iterable[Path], root: Path) -> str:
+    """Hash the names and sizes of files."""
+    digest = hashlib.sha256()
+    for file in files:
+        name = os_independent(file, root)
+        digest.update(f"{name}\0{file.stat().st_size}\n".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()[:16]
+
+
+def os_independent(file: Path, root: Path) -> str:
+    """Name a file by its path below `root`, or by its name alone where it lies elsewhere."""
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+
+
+def shard_path(folder: Path, split: str, index: int, num_shards: int) -> Path:
+    """Name a shard as the Hugging Face hub does."""
+    return folder / "data" / f"{split}-{index:05d}-of-{num_shards:05d}.parquet"
+
+
+def encode_pair(pair: Pair, *, lossless: bool) -> EncodedPair:
+    """Encode A as PNG, B as JPEG (PNG if `lossless`); B keeps its own file where that holds exactly its pixels."""
+    b = pair.b_file or (encode_png(pair.b) if lossless else encode_jpeg(pair.b))
+    return EncodedPair(pair.key, pair.group, encode_png(pair.a), b)
+
+
+def write_shard(path: Path, pairs: Iterable[EncodedPair]) -> int:
+    """Write pairs to one Parquet file, whole or not at all; memory stays at one row group.
+
+    Returns
+    -------
+    int
+        The number of pairs written.
+    """
+    num_written = 0
+    with path_beside(path) as beside, pq.ParquetWriter(beside, _SCHEMA, **_WRITER_OPTIONS) as writer:
+        rows: list[dict[str, object]] = []
+        for pair in pairs:
+            rows.append(_row(pair))
+            num_written += 1
+            if len(rows) == _ROW_GROUP_PAIRS:
+                writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
+                rows.clear()
+        if rows:
+            writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
+    return num_written
+
+
+# Pictures are compressed already; the page index and content-defined chunks are what the hub's viewer and storage want.
+_WRITER_OPTIONS = {
+    "compression": {
+        "key": "snappy",
+        "group": "snappy",
+        **{f"{c}.{f}": "none" for c in COLUMNS[:2] for f in ("bytes", "path")},
+    },
+    "use_dictionary": ["group"],
+    "write_page_index": True,
+    "use_content_defined_chunking": True,
+}
+
+
+def _row(pair: EncodedPair) -> dict[str, object]:
+    assert pair.b is not None
+    files = {"imageA": (pair.a, "A"), "imageB": (pair.b, "B")}
+    images = {
+        column: {"bytes": content, "path": f"{pair.key.replace('/', '_')}_{side}{_suffix(content)}"}
+        for column, (content, side) in files.items()
+    }
+    return {**images, "key": pair.key, "group": pair.group}
+
+
+def _suffix(content: bytes) -> str:
+    return ".png" if content.startswith(b"\x89PNG") else ".jpg"
+
+
+def _num_rows(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError(f"damaged file: {error}", where=path, fix="build the dataset again") from error

@@ -1,0 +1,343 @@
+"""All decoding, turning, fitting and encoding of pictures.
+
+Pixels are uint8 sRGB arrays of shape (H, W, 3) everywhere outside this file.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from pix2pix_data.atomic import write_file
+from pix2pix_data.errors import ImageError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from pix2pix_data.pair import RGB
+
+__all__ = [
+    "MAX_PIXELS",
+    "Fit",
+    "Photo",
+    "decode_photo",
+    "decode_rgb",
+    "encode_jpeg",
+    "encode_png",
+    "fit_to",
+    "read_photo",
+    "read_rgb",
+    "resize",
+    "resize_bicubic",
+    "resize_nearest",
+    "write_png",
+]
+
+Fit: TypeAlias = Literal["crop", "pad", "stretch"]
+
+MAX_PIXELS = 1 << 27
+"""Largest picture decoded (134 megapixels): with alpha and its copies it stays under 1.5 GB."""
+
+MAX_FILE_BYTES = 1 << 30
+
+# Pillow can run Ghostscript for EPS and the Windows drawing engine for WMF, and knows the others by name alone.
+_UNSAFE_OR_EMPTY = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+_HARMLESS_INFO = {
+    *("jfif", "jfif_version", "jfif_unit", "jfif_density", "adobe", "adobe_transform"),
+    *("progression", "progressive", "interlace", "dpi", "gamma", "srgb"),
+}
+_HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded picture.
+
+    Attributes
+    ----------
+    rgb : ndarray of shape (H, W, 3), uint8
+        sRGB pixels, turned upright, transparency laid on white.
+    plain : bool
+        True where the file is a PNG or JPEG that holds exactly these pixels and no text, place or colour profile.
+    """
+
+    rgb: RGB
+    plain: bool
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+def read_photo(path: str | Path, *, enough: tuple[int, int] | None = None) -> tuple[Photo, bytes]:
+    """Read and decode one file; returns the picture and the bytes of the file. Raises ImageError."""
+    try:
+        if (num_bytes := Path(path).stat().st_size) > MAX_FILE_BYTES:
+            raise ImageError(f"the file has {num_bytes >> 20} MiB, more than {MAX_FILE_BYTES >> 20}")
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"the file cannot be read: {error.strerror or error}") from error
+    return decode_photo(content, enough=enough), content
+
+
+def read_rgb(path: str | Path) -> RGB:
+    """Read one picture as sRGB pixels; ImageError if that cannot be done."""
+    return read_photo(path)[0].rgb
+
+
+def decode_rgb(content: bytes) -> RGB:
+    """Decode the bytes of a picture file to sRGB pixels; ImageError if that cannot be done."""
+    return decode_photo(content).rgb
+
+
+def decode_photo(content: bytes, *, enough: tuple[int, int] | None = None) -> Photo:
+    """Decode any picture, whatever its mode, depth, colour profile or EXIF turn.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole file. Of an animation the first frame is taken.
+    enough : (int, int), optional
+        Width and height that suffice: a JPEG at least twice as large is decoded at a reduced scale,
+        never smaller than twice this.
+
+    Returns
+    -------
+    Photo
+
+    Raises
+    ------
+    ImageError
+        If the bytes are no picture, a damaged one, or one of more than `MAX_PIXELS`.
+
+    Notes
+    -----
+    Integer pixels of more than 8 bits are scaled from the range of their type (16 bits); floats are taken as
+    [0, 1], or [0, 255] where they exceed 1; anything outside these ranges is stretched from its minimum to its
+    maximum, since the file does not say what white is.
+    """
+    if not content:
+        raise ImageError("the file is empty")
+    _prepare_heif(content)
+    try:
+        with Image.open(io.BytesIO(content), formats=_formats()) as image:
+            return _to_photo(image, enough)
+    except ImageError:
+        raise
+    except Image.DecompressionBombError:
+        raise ImageError(f"the file declares more than {MAX_PIXELS:,} pixels") from None
+    except UnidentifiedImageError:
+        raise ImageError("not a picture in a known format") from None
+    except Exception as error:  # Pillow's decoders raise almost anything on a damaged file
+        raise ImageError(f"damaged picture: {type(error).__name__}: {error}") from error
+
+
+def _to_photo(image: Image.Image, enough: tuple[int, int] | None) -> Photo:
+    file_format, declared_size = image.format, image.size
+    if image.width * image.height == 0:
+        raise ImageError("the picture has no pixels")
+    if enough is not None:
+        # Turned pictures swap sides, so both orders must suffice; only the JPEG decoder heeds this.
+        needed = 2 * max(enough)
+        image.draft(None, (needed, needed))
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"the picture has {image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+    image.load()
+    plain = (
+        file_format in ("JPEG", "PNG")
+        and image.mode in ("RGB", "L")
+        and image.size == declared_size
+        and not set(image.info) - _HARMLESS_INFO
+        and not image.getexif()
+        and getattr(image, "n_frames", 1) == 1
+    )
+    upright = ImageOps.exif_transpose(image)
+    return Photo(_to_srgb(upright), plain)
+
+
+def _to_srgb(image: Image.Image) -> RGB:
+    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
+        return np.repeat(_to_8_bit(np.asarray(image))[:, :, None], 3, axis=2)
+    profile = image.info.get("icc_profile")
+    if image.has_transparency_data:
+        image = Image.fromarray(_on_white(np.asarray(image.convert("RGBA"))))
+    if image.mode == "LAB":
+        return np.array(ImageCms.applyTransform(image, _lab_to_srgb()))
+    if profile:
+        image = _by_profile(image, profile)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _to_8_bit(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Bring gray pixels of any depth to [0, 255]; see the notes of `decode_photo` for what is taken as white."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise ImageError("the picture holds NaN or infinite values")
+    is_float = values.dtype.kind == "f"
+    for white in (1.0, 255.0) if is_float else (65535.0,):
+        if low >= 0 and high <= white:
+            low, high = 0.0, white
+            break
+    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _on_white(rgba: npt.NDArray[np.uint8]) -> RGB:
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    blended = rgba[:, :, :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255, which fits
+    return ((blended + 127) // 255).astype(np.uint8)
+
+
+def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
+    if image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    to_srgb = _profile_to_srgb(profile, image.mode)
+    if to_srgb is None:
+        return image
+    return ImageCms.applyTransform(image, to_srgb) or image
+
+
+@functools.lru_cache(maxsize=16)
+def _profile_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return the transform for a colour profile, or None where it is sRGB already, damaged, or for another mode."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+@functools.cache
+def _lab_to_srgb() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in Image.ID if name not in _UNSAFE_OR_EMPTY)
+
+
+def _prepare_heif(content: bytes) -> None:
+    if content[4:8] != b"ftyp" or content[8:12] not in _HEIF_BRANDS:
+        return
+    try:
+        import pillow_heif
+    except ImportError:
+        raise ImageError('HEIC needs one more package: pip install "pix2pix-kit[heic]"') from None
+    pillow_heif.register_heif_opener()
+    _formats.cache_clear()
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------
+
+
+def resize(image: RGB, width: int, height: int) -> RGB:
+    """Resize for the eye: area means where a side shrinks, bicubic where it grows; no copy at the right size."""
+    rows, columns = image.shape[:2]
+    smaller = (min(width, columns), min(height, rows))
+    if smaller != (columns, rows):
+        image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    if smaller != (width, height):
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+    return image
+
+
+def resize_nearest(image: RGB, width: int, height: int) -> RGB:
+    """Resize labels: no colour comes out that did not go in."""
+    if image.shape[:2] == (height, width):
+        return image
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+
+
+def resize_bicubic(image: RGB, width: int, height: int) -> RGB:
+    """Resize as the authors' PyTorch code does: Pillow's antialiased bicubic; no copy at the right size."""
+    if image.shape[:2] == (height, width):
+        return image
+    return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def fit_to(image: RGB, width: int, height: int, how: Fit, *, labels: bool = False) -> RGB:
+    """Bring a picture to one size.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+    width, height : int
+        Size wanted, in pixels.
+    how : {"crop", "pad", "stretch"}
+        Keep the proportions and cut what hangs over, half on each side; keep the whole picture and fill the
+        frame with the median colour of its border; or stretch it.
+    labels : bool
+        Take nearest pixels, so that no new colour appears.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), uint8
+        `image` itself where nothing had to change.
+    """
+    rows, columns = image.shape[:2]
+    scaled = resize_nearest if labels else resize
+    if how == "crop":
+        # Cutting comes first, so that a picture of one pixel's width never grows beyond the frame.
+        scale = min(columns / width, rows / height)
+        cut_width, cut_height = max(1, round(width * scale)), max(1, round(height * scale))
+        left, top = (columns - cut_width) // 2, (rows - cut_height) // 2
+        image = image[top : top + cut_height, left : left + cut_width]
+    elif how == "pad":
+        scale = min(width / columns, height / rows)
+        small = scaled(image, max(1, round(columns * scale)), max(1, round(rows * scale)))
+        return _framed(small, width, height)
+    return scaled(image, width, height)
+
+
+def _framed(image: RGB, width: int, height: int) -> RGB:
+    rows, columns = image.shape[:2]
+    if (rows, columns) == (height, width):
+        return image
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    framed = np.empty((height, width, 3), np.uint8)
+    framed[:] = np.median(border, axis=0).astype(np.uint8)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    framed[top : top + rows, left : left + columns] = image
+    return framed
+
+
+# --- writing ----------------------------------------------------------------------------------------------------
+
+
+def encode_png(image: RGB) -> bytes:
+    """Encode without loss: one bit a pixel for black and white, one byte for gray, three for colour."""
+    red = image[:, :, 0]
+    if not ((red == image[:, :, 1]).all() and (red == image[:, :, 2]).all()):
+        return _encode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    flags = [cv2.IMWRITE_PNG_COMPRESSION, 9]  # cheap on so few bits
+    if ((red == 0) | (red == 255)).all():
+        flags += [cv2.IMWRITE_PNG_BILEVEL, 1]
+    return _encode(".png", red, flags)
+
+
+def encode_jpeg(image: RGB) -> bytes:
+    """Encode as JPEG of quality 95 with full chroma."""
+    full_chroma = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return _encode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95, *full_chroma])
+
+
+def _encode(suffix: str, pixels: npt.NDArray[np.uint8], flags: list[int]) -> bytes:
+    done, encoded = cv2.imencode(suffix, pixels, flags)
+    if not done:
+        raise ImageError(f"the picture could not be encoded as {suffix}")
+    return encoded.tobytes()
+
+
+def write_png(path: Path, image: RGB) -> None:
+    """Write a PNG, whole or not at all."""
+    write_file(path, encode_png(image))

@@ -1,0 +1,123 @@
+"""What a maker is: settings that plan pairs and make them. A new operation is one class in makers/."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from pix2pix_data.errors import ImageError
+from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.pair import Failed, Other, Pair, PairPlan
+from pix2pix_data.registry import Registry
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
+
+__all__ = ["PAIR_MAKERS", "PairMaker", "PhotoMaker", "Size", "parse_size"]
+
+_LARGEST_SIDE_PX = 8192
+
+
+def parse_size(value: object) -> object:
+    """Read "256" or "512x256" as (width, height) in pixels; anything else goes on to pydantic as it is."""
+    if isinstance(value, int):
+        return (value, value)
+    if isinstance(value, str):
+        sides = value.lower().split("x")
+        if 1 <= len(sides) <= 2 and all(side.isdecimal() for side in sides):
+            return (int(sides[0]), int(sides[-1]))
+        raise ValueError("a size is one number or WIDTHxHEIGHT, such as 256 or 512x256")
+    return value
+
+
+_Side = Annotated[int, Field(ge=8, le=_LARGEST_SIDE_PX)]
+Size = Annotated[tuple[_Side, _Side], BeforeValidator(parse_size)]
+
+
+class PairMaker(BaseModel, ABC):
+    """A way to make pairs; its fields are its settings, its options on the command line, and its provenance.
+
+    The first line of a subclass's docstring is the command's help, `examples` are command lines for it.
+    A field with `json_schema_extra={"cli": False}` is no option: `fitted` fills it in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    examples: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
+        """Say which pairs `source` will give, and account for every file that will give none."""
+
+    def default_name(self, source: Path, command: str) -> str:
+        """Name the output folder when the user does not."""
+        return f"{source.resolve().name}-{command}"
+
+    def fitted(self, plans: Sequence[PairPlan]) -> Self:  # noqa: ARG002
+        """Return the maker with what it learns from a sample of the training split, such as a shared palette."""
+        return self
+
+    @abstractmethod
+    def make(self, plans: Sequence[PairPlan]) -> Iterator[Pair | Failed]:
+        """Make the pairs: exactly one outcome for each plan, in order; same plans, same pixels."""
+
+    def extra_files(self) -> Mapping[str, str]:
+        """Return texts that belong beside the dataset, by file name, such as palette.json."""
+        return {}
+
+
+class PhotoMaker(PairMaker):
+    """The common case: B is the photo, brought to one size, and A is derived from it."""
+
+    size: Size = Field((256, 256), description="Size of both sides in pixels: one number, or WIDTHxHEIGHT.")
+    fit: Literal["crop", "pad", "stretch"] = Field(
+        "crop", description="How a photo of another shape is brought to size: cut, framed, or stretched."
+    )
+
+    batch_size: ClassVar[int] = 1
+    """How many photos `derive` is given at once; larger for networks."""
+
+    @abstractmethod
+    def derive(self, photos: list[RGB]) -> list[RGB]:
+        """Make the A side of each photo; same height and width, uint8 (H, W, 3)."""
+
+    def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
+        listing = list_photos(source)
+        for path, key in zip(listing.photos, keys_of(listing.photos, source), strict=True):
+            yield PairPlan(key, (str(path),), group=key)
+        for path in listing.others:
+            yield Other(str(path))
+
+    def make(self, plans: Sequence[PairPlan]) -> Iterator[Pair | Failed]:
+        for start in range(0, len(plans), self.batch_size):
+            chunk = plans[start : start + self.batch_size]
+            read = [self._read(plan) for plan in chunk]
+            sides = iter(self.derive([target[0] for target in read if not isinstance(target, Failed)]))
+            for plan, target in zip(chunk, read, strict=True):
+                if isinstance(target, Failed):
+                    yield target
+                else:
+                    photo, file = target
+                    yield Pair(plan.key, next(sides), photo, plan.group, b_file=file)
+
+    def read_target(self, path: str) -> tuple[RGB, bytes | None]:
+        """Read a photo at this maker's size; with its file where that holds exactly these pixels."""
+        from pix2pix_data.images import fit_to, read_photo
+
+        width, height = self.size
+        photo, content = read_photo(path, enough=self.size)
+        fitted = fit_to(photo.rgb, width, height, self.fit)
+        return fitted, content if photo.plain and fitted.shape == photo.rgb.shape else None
+
+    def _read(self, plan: PairPlan) -> tuple[RGB, bytes | None] | Failed:
+        try:
+            return self.read_target(plan.sources[0])
+        except ImageError as error:
+            return Failed(plan.key, plan.sources[0], str(error))
+
+
+PAIR_MAKERS: Registry[type[PairMaker]] = Registry("maker", "pix2pix_data.pair_makers")
