@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
 from pix2pix_data.errors import FormatError, ImageError
-from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.listing import keys_of, list_photos, match_by_key
 
-__all__ = ["match_by_key", "open_classic"]
+__all__ = ["open_classic"]
 
 _SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
 
@@ -53,25 +53,6 @@ def open_classic(path: Path) -> PairDataset:
             fix=f"from photos, make one first, such as: p2p-data edges {path}",
         )
     return ClassicDataset(path, files)
-
-
-def match_by_key(folder_a: Path, folder_b: Path) -> tuple[list[tuple[str, Path, Path]], list[Path], list[Path]]:
-    """Match the photos of two folders by their keys.
-
-    Returns
-    -------
-    matched : list of (key, path in A, path in B)
-    only_a, only_b : lists of paths without a partner
-    """
-    sides = []
-    for folder in (folder_a, folder_b):
-        photos = list_photos(folder).photos
-        sides.append(dict(zip(keys_of(photos, folder), photos, strict=True)))
-    of_a, of_b = sides
-    matched = [(key, path, of_b[key]) for key, path in of_a.items() if key in of_b]
-    only_a = [path for key, path in of_a.items() if key not in of_b]
-    only_b = [path for key, path in of_b.items() if key not in of_a]
-    return matched, only_a, only_b
 
 
 def _two_folders(folder_a: Path, folder_b: Path) -> list[tuple[str, tuple[Path, ...]]]:

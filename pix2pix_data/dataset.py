@@ -47,6 +47,16 @@ _SCHEMA = pa.schema(
     [("imageA", _IMAGE), ("imageB", _IMAGE), ("key", pa.string()), ("group", pa.string())],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},  # what `datasets` reads types from
 )
+# Pictures are compressed already; the page index and content-defined chunks are what the hub's viewer and storage want.
+_WRITER_OPTIONS = {
+    "compression": {
+        **dict.fromkeys(("key", "group"), "snappy"),
+        **{f"{column}.{field}": "none" for column in ("imageA", "imageB") for field in ("bytes", "path")},
+    },
+    "use_dictionary": ["group"],
+    "write_page_index": True,
+    "use_content_defined_chunking": True,
+}
 _ROW_GROUP_PAIRS = 64  # a reader that streams or shuffles fetches a few megabytes at a time
 
 
@@ -207,19 +217,6 @@ def write_shard(path: Path, pairs: Iterable[EncodedPair]) -> int:
         if rows:
             writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
     return num_written
-
-
-# Pictures are compressed already; the page index and content-defined chunks are what the hub's viewer and storage want.
-_WRITER_OPTIONS = {
-    "compression": {
-        "key": "snappy",
-        "group": "snappy",
-        **{f"{c}.{f}": "none" for c in COLUMNS[:2] for f in ("bytes", "path")},
-    },
-    "use_dictionary": ["group"],
-    "write_page_index": True,
-    "use_content_defined_chunking": True,
-}
 
 
 def _row(pair: EncodedPair) -> dict[str, object]:

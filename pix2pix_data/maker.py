@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic.fields import FieldInfo
 
 from pix2pix_data.errors import ImageError
 from pix2pix_data.listing import keys_of, list_photos
@@ -17,7 +18,23 @@ from pix2pix_data.registry import Registry
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["PAIR_MAKERS", "PairMaker", "PhotoMaker", "Size", "parse_size"]
+__all__ = [
+    "ARGUMENT",
+    "LEARNED",
+    "PAIR_MAKERS",
+    "PairMaker",
+    "PhotoMaker",
+    "Size",
+    "is_argument",
+    "is_option",
+    "option_name",
+    "parse_size",
+]
+
+ARGUMENT: dict[str, JsonValue] = {"cli": "argument"}
+"""`json_schema_extra` of a field that is a second positional input."""
+LEARNED: dict[str, JsonValue] = {"cli": "none"}
+"""`json_schema_extra` of a field that `fitted` fills in."""
 
 _LARGEST_SIDE_PX = 8192
 
@@ -34,6 +51,21 @@ def parse_size(value: object) -> object:
     return value
 
 
+def is_argument(field: FieldInfo) -> bool:
+    """Tell whether a setting is a positional input."""
+    return field.json_schema_extra == ARGUMENT
+
+
+def is_option(field: FieldInfo) -> bool:
+    """Tell whether a setting is an option of the command line."""
+    return field.json_schema_extra not in (ARGUMENT, LEARNED)
+
+
+def option_name(field_name: str) -> str:
+    """Name a setting as it is typed: `min_region` is `--min-region`."""
+    return "--" + field_name.replace("_", "-")
+
+
 _Side = Annotated[int, Field(ge=8, le=_LARGEST_SIDE_PX)]
 Size = Annotated[tuple[_Side, _Side], BeforeValidator(parse_size)]
 
@@ -42,12 +74,16 @@ class PairMaker(BaseModel, ABC):
     """A way to make pairs; its fields are its settings, its options on the command line, and its provenance.
 
     The first line of a subclass's docstring is the command's help, `examples` are command lines for it.
-    A field with `json_schema_extra={"cli": False}` is no option: `fitted` fills it in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     examples: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first line of the docstring: what A and B are."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
 
     @abstractmethod
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:

@@ -1,0 +1,148 @@
+"""From a maker class to a command: its fields become options, its docstring the help."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
+
+import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from pix2pix_data import _options
+from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
+from pix2pix_data.console import duration, result, say
+from pix2pix_data.errors import UsageError
+from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["help_text", "maker_command"]
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+_DEFAULTS = BuildOptions()
+_SHARED: tuple[tuple[str, Any, Any], ...] = (
+    ("out", _options.Out, None),
+    ("val", _options.Val, _DEFAULTS.val),
+    ("test", _options.Test, _DEFAULTS.test),
+    ("seed", _options.Seed, _DEFAULTS.seed),
+    ("group", _options.Group, _DEFAULTS.group),
+    ("limit", _options.Limit, _DEFAULTS.limit),
+    ("lossless", _options.Lossless, _DEFAULTS.lossless),
+    ("workers", _options.Workers, None),
+    ("max_failed", _options.MaxFailed, 0.1),
+    ("overwrite", _options.Overwrite, False),
+    ("dry_run", _options.DryRun, False),
+)
+
+
+def help_text(summary: str, examples: Sequence[str]) -> str:
+    """Write a command's help: what it does, and lines to copy."""
+    return f"{summary}\n\n\b\nExamples:\n" + "".join(f"  {example}\n" for example in examples)
+
+
+def maker_command(name: str, maker_class: type[PairMaker]) -> Callable[..., None]:
+    """Return the function that Typer turns into the command `name`."""
+    source = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of photos; it is never written to.")]
+    parameters = [inspect.Parameter("source", _KEYWORD, annotation=source)]
+    for field_name, field in maker_class.model_fields.items():
+        if is_argument(field):
+            argument = Annotated[Path, typer.Argument(metavar=field_name.upper(), help=field.description)]
+            parameters.append(inspect.Parameter(field_name, _KEYWORD, annotation=argument))
+        elif is_option(field):
+            parameters.append(_option(field_name, field))
+    parameters += [inspect.Parameter(n, _KEYWORD, annotation=a, default=d) for n, a, d in _SHARED]
+
+    def command(**values: Any) -> None:
+        settings = {field: values.pop(field) for field in maker_class.model_fields if field in values}
+        try:
+            maker = maker_class.model_validate(settings)
+        except ValidationError as error:
+            raise typer.BadParameter(_told(error)) from None
+        _run(name, maker, **values)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = help_text(maker_class.summary(), maker_class.examples)
+    return command
+
+
+def _option(name: str, field: FieldInfo) -> inspect.Parameter:
+    annotation, default = field.annotation, field.default
+    if get_origin(annotation) is tuple:  # a size
+        annotation, default = str, "x".join(map(str, sorted(set(default))))
+        option = typer.Option(option_name(name), help=field.description, metavar="PX|WxH")
+    else:
+        option = typer.Option(option_name(name), help=field.description)
+    return inspect.Parameter(name, _KEYWORD, annotation=Annotated[annotation, option], default=default)
+
+
+def _told(error: ValidationError) -> str:
+    faults = []
+    for fault in error.errors():
+        name = option_name(str(fault["loc"][0])) if fault["loc"] else "settings"
+        faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')} (given {fault['input']!r})")
+    return "; ".join(faults)
+
+
+def _run(
+    name: str,
+    maker: PairMaker,
+    *,
+    source: Path,
+    out: Path | None,
+    workers: int | None,
+    max_failed: float,
+    overwrite: bool,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    from pix2pix_data.engines.local import default_workers
+
+    start = time.monotonic()
+    out = out or Path(maker.default_name(source, name))
+    if out.resolve().is_relative_to(source.resolve()):
+        raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
+    plan = plan_build(name, maker, source, BuildOptions(**options))
+    counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
+    say(f"{name}: {source} ({plan.num_pairs} photos: {counts}) -> {out}")
+    if dry_run:
+        for failed in plan.failed:
+            say(f"  no pair from {failed.source}: {failed.reason}")
+        _tell_others(plan.others)
+        return
+    summary = build(plan, maker, source, out, workers=workers or default_workers(), overwrite=overwrite)
+    _tell(summary, out, time.monotonic() - start)
+    num_photos = sum(summary.num_pairs.values()) + summary.num_failed
+    if summary.num_failed > max_failed * num_photos:
+        say(f"more than {max_failed:.0%} of the photos failed")
+        raise typer.Exit(3)
+
+
+def _tell(summary: BuildSummary, out: Path, elapsed_s: float) -> None:
+    import json
+
+    num_pairs = sum(summary.num_pairs.values())
+    counts = ", ".join(f"{num} {split}" for split, num in summary.num_pairs.items())
+    done = "already complete" if summary.was_complete else f"in {duration(elapsed_s)}"
+    result(f"{num_pairs} pairs ({counts}), {summary.num_failed} failed, {done}")
+    if summary.num_failed:
+        lines = (out / "failures.jsonl").read_text().splitlines()
+        reasons = Counter(json.loads(line)["reason"].partition(":")[0] for line in lines)
+        for reason, num in reasons.most_common(5):
+            result(f"  {num} x {reason}")
+        result(f"  each one: {out / 'failures.jsonl'}")
+    _tell_others(summary.others)
+    result(f"look at {out / 'preview.png'}")
+    result(f"next: p2p-train RECIPE --set data.path={out}")
+
+
+def _tell_others(others: list[str]) -> None:
+    if others:
+        more = ", ..." if len(others) > 3 else ""
+        say(f"  {len(others)} other files are no pictures: {', '.join(others[:3])}{more}")

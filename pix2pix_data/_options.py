@@ -1,0 +1,24 @@
+"""The options that all makers share, each defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="named after the input")]
+Val = Annotated[float, typer.Option(min=0, help="Pairs for validation: a share below 1, or a number.")]
+Test = Annotated[float, typer.Option(min=0, help="Pairs for the test split: a share below 1, or a number.")]
+Seed = Annotated[int, typer.Option(help="Seed of the splits.")]
+Group = Annotated[
+    Literal["file", "folder"], typer.Option(help="What is kept on one side of a split: each file, or each folder.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Use the first N photos alone.")]
+Lossless = Annotated[bool, typer.Option("--lossless", help="Store B as PNG instead of JPEG quality 95.")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.", show_default="one for each core")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that was made differently.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+MaxFailed = Annotated[
+    float, typer.Option(min=0, max=1, metavar="SHARE", help="More failed photos than this end in exit code 3.")
+]

@@ -1,0 +1,333 @@
+"""From a folder of photos to a dataset: plan, split, fit, shards, finish. A killed build goes on where it stood.
+
+While a build runs, `.build/` in the output folder holds what it is a build of, the fitted maker, and for each finished
+shard its outcome; a shard is done when that outcome exists. `build.json` is written last.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pix2pix_data import __version__
+from pix2pix_data.atomic import write_file
+from pix2pix_data.console import ProgressLine
+from pix2pix_data.errors import BuildError, UsageError
+from pix2pix_data.maker import PairMaker
+from pix2pix_data.pair import Failed, Other, PairPlan
+from pix2pix_data.splits import GroupBy, assign_splits, regroup
+
+if TYPE_CHECKING:
+    from pix2pix_data.dataset import EncodedPair
+    from pix2pix_data.engines.local import Tick
+
+__all__ = ["BuildOptions", "BuildSummary", "Plan", "build", "plan_build"]
+
+_MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
+_SHARD_PAIRS = (32, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a build needs to know beside its maker.
+
+    Attributes
+    ----------
+    val, test : float
+        Share (below 1) or number of pairs held out.
+    seed : int
+        Seed of the splits.
+    group : {"file", "folder"}
+        What must stay on one side of a split.
+    limit : int or None
+        Use the first so many photos alone.
+    lossless : bool
+        Store B as PNG.
+    """
+
+    val: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+    group: GroupBy = "file"
+    limit: int | None = None
+    lossless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a build will do.
+
+    Attributes
+    ----------
+    splits : dict of str to list of PairPlan
+    failed : list of Failed
+        What cannot be paired, known before any pixel is read.
+    others : list of str
+        Files that are no pictures.
+    identity : dict
+        All that decides the bytes of the dataset, as written to build.json.
+    """
+
+    splits: dict[str, list[PairPlan]]
+    failed: list[Failed]
+    others: list[str]
+    identity: dict[str, Any]
+
+    @property
+    def num_pairs(self) -> int:
+        return sum(map(len, self.splits.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """How a build ended."""
+
+    num_pairs: dict[str, int]
+    num_failed: int
+    others: list[str] = field(default_factory=list)
+    was_complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A task for a worker."""
+
+    maker: PairMaker
+    plans: tuple[PairPlan, ...]
+    path: Path
+    outcome_path: Path
+    source: Path
+    lossless: bool
+
+    def __str__(self) -> str:
+        return f"{self.path.name} ({self.plans[0].key} to {self.plans[-1].key})"
+
+
+# --- plan -------------------------------------------------------------------------------------------------------
+
+
+def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions) -> Plan:
+    """List the photos and divide them; reads no pixels.
+
+    Parameters
+    ----------
+    name : str
+        Name of the maker in the registry.
+    maker : PairMaker
+    source : Path
+        The folder of photos; never written to.
+    options : BuildOptions
+
+    Raises
+    ------
+    FormatError, UsageError
+        If there is nothing to make pairs of, or nothing would be left to train on.
+    """
+    outcomes = list(maker.plan(source))
+    plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)][: options.limit]
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    others = [_shown(outcome.source, source) for outcome in outcomes if isinstance(outcome, Other)]
+    if not plans:
+        raise UsageError("no pair can be made of these files", where=source)
+    plans = regroup(plans, options.group)
+    identity = {
+        "format": 1,
+        "maker": name,
+        "settings": maker.model_dump(mode="json"),
+        "options": asdict(options),
+        "source": {"name": source.resolve().name, "photos": len(plans), "fingerprint": _fingerprint(plans, source)},
+        "version": __version__,
+    }
+    splits = assign_splits(plans, val=options.val, test=options.test, seed=options.seed)
+    return Plan(splits, failed, others, identity)
+
+
+def _fingerprint(plans: Sequence[PairPlan], source: Path) -> str:
+    from pix2pix_data.dataset import fingerprint_of
+
+    return fingerprint_of((Path(path) for plan in plans for path in plan.sources), source)
+
+
+def _shown(path: str, source: Path) -> str:
+    """Name a file without the folders of this machine, in characters that any reader takes."""
+    from pix2pix_data.dataset import os_independent
+
+    return os_independent(Path(path), source).encode("utf-8", "backslashreplace").decode()
+
+
+# --- build ------------------------------------------------------------------------------------------------------
+
+
+def build(
+    plan: Plan, maker: PairMaker, source: Path, out: Path, *, workers: int, overwrite: bool = False
+) -> BuildSummary:
+    """Make the dataset of a plan in `out`, or go on where a killed build of the same plan stood.
+
+    Parameters
+    ----------
+    plan : Plan
+    maker : PairMaker
+        The one that planned.
+    source, out : Path
+        `out` must be new, empty, or an unfinished or finished build of the same plan.
+    workers : int
+        Processes; any number gives the same bytes.
+    overwrite : bool
+        Replace a dataset of another plan; a folder that is no dataset is never touched.
+
+    Returns
+    -------
+    BuildSummary
+
+    Raises
+    ------
+    BuildError
+        If `out` holds something else, or no photo gave a pair.
+    """
+    from pix2pix_data.engines.local import run_local
+
+    state = out / ".build"
+    if _claim(out, state, plan.identity, overwrite=overwrite):
+        return _summary(json.loads((out / "build.json").read_text()), plan, was_complete=True)
+    maker = _fitted(maker, plan.splits["train"], state)
+    shards = _shards(plan, maker, source, out, state, lossless=plan.identity["options"]["lossless"])
+    waiting = [shard for shard in shards if not shard.outcome_path.is_file()]
+    num_done = plan.num_pairs - sum(len(shard.plans) for shard in waiting)
+    with ProgressLine("Making pairs", plan.num_pairs, unit="photos", done=num_done) as progress:
+        run_local(_make_shard, waiting, workers=workers, tick=progress.advance)
+    return _finish(plan, maker, shards, source, out, state)
+
+
+def _claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) -> bool:
+    """Make sure that `out` is ours to build in; returns True where the very same dataset is complete."""
+    if out.exists() and not out.is_dir():
+        raise BuildError("the output is a file", where=out, fix="choose another --out")
+    complete, unfinished = out / "build.json", state / "build.json"
+    if not (complete.is_file() or state.is_dir()) and out.is_dir() and any(out.iterdir()):
+        raise BuildError("this folder holds other things", where=out, fix="choose another --out")
+    for record in (complete, unfinished):
+        if record.is_file() and not overwrite:
+            if differences := _differences(json.loads(record.read_text())["identity"], identity):
+                what = "holds a dataset built differently" if record == complete else "holds an unfinished other build"
+                fix = "choose another --out, or --overwrite"
+                raise BuildError(f"the output {what} ({'; '.join(differences)})", where=out, fix=fix)
+            if record == complete:
+                shutil.rmtree(state, ignore_errors=True)
+                return True
+    state.mkdir(parents=True, exist_ok=True)  # from here on `out` counts as an unfinished build
+    if overwrite:
+        _clear(out)
+    write_file(unfinished, _json({"identity": identity}))
+    return False
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for name in sorted({*old, *new}):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += _differences(before, after, f"{prefix}{name}.")
+        elif before != after:
+            found.append(f"{prefix}{name} was {before}, now {after}")
+    return found
+
+
+def _clear(out: Path) -> None:
+    (out / "build.json").unlink(missing_ok=True)
+    for folder in (out / ".build", out / "data"):
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            path.unlink()
+
+
+def _fitted(maker: PairMaker, plans: Sequence[PairPlan], state: Path) -> PairMaker:
+    record = state / "maker.json"  # kept, so that a build that goes on uses the same palette to the bit
+    if record.is_file():
+        return type(maker).model_validate_json(record.read_text())
+    fitted = maker.fitted(plans)
+    write_file(record, fitted.model_dump_json())
+    return fitted
+
+
+def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, *, lossless: bool) -> list[_Shard]:
+    from pix2pix_data.dataset import shard_path
+
+    shards = []
+    for split, plans in plan.splits.items():
+        fewest, most = _SHARD_PAIRS
+        per_shard = min(max(-(-len(plans) // _MAX_SHARDS_BELOW), fewest), most)
+        starts = range(0, len(plans), per_shard)
+        for i, start in enumerate(starts):
+            path = shard_path(out, split, i, len(starts))
+            members = tuple(plans[start : start + per_shard])
+            shards.append(_Shard(maker, members, path, state / f"{path.stem}.json", source, lossless))
+    return shards
+
+
+def _make_shard(shard: _Shard, tick: Tick) -> None:
+    """Make one Parquet file and the record of how it went."""
+    from pix2pix_data.dataset import encode_pair, write_shard
+
+    failed: list[Failed] = []
+
+    def encoded() -> Iterator[EncodedPair]:
+        for outcome in shard.maker.make(shard.plans):
+            if isinstance(outcome, Failed):
+                failed.append(outcome)
+            else:
+                yield encode_pair(outcome, lossless=shard.lossless)
+            tick(1)
+
+    num_pairs = write_shard(shard.path, encoded())
+    assert num_pairs + len(failed) == len(shard.plans), "a maker gives one outcome for each plan"
+    lines = [_failed_line(one, shard.source) for one in failed]
+    write_file(shard.outcome_path, _json({"pairs": num_pairs, "failed": lines}))
+
+
+def _failed_line(failed: Failed, source: Path) -> dict[str, str]:
+    return {"key": failed.key, "source": _shown(failed.source, source), "reason": failed.reason}
+
+
+# --- finish -----------------------------------------------------------------------------------------------------
+
+
+def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, out: Path, state: Path) -> BuildSummary:
+    from pix2pix_data.card import write_card
+    from pix2pix_data.dataset import ParquetDataset
+    from pix2pix_data.provenance import command_line
+    from pix2pix_data.report import write_preview
+
+    failed = [_failed_line(one, source) for one in plan.failed]
+    num_pairs = dict.fromkeys(plan.splits, 0)
+    for shard in shards:
+        outcome = json.loads(shard.outcome_path.read_text())
+        num_pairs[shard.path.name.split("-")[0]] += outcome["pairs"]
+        failed += outcome["failed"]
+    num_pairs = {split: num for split, num in num_pairs.items() if num}
+    write_file(out / "failures.jsonl", "".join(json.dumps(line) + "\n" for line in failed))
+    if "train" not in num_pairs:
+        raise BuildError("not one photo gave a pair to train on", where=out / "failures.jsonl", fix="read the reasons")
+
+    record = {"identity": plan.identity, "pairs": num_pairs, "failed": len(failed), "others": plan.others}
+    for name, text in maker.extra_files().items():
+        write_file(out / name, text)
+    write_preview(ParquetDataset(out), out / "preview.png")
+    options = BuildOptions(**plan.identity["options"])
+    command = command_line(plan.identity["maker"], maker, source, options)
+    write_file(out / "README.md", write_card(out.resolve().name, maker.summary(), command, num_pairs, len(failed)))
+    for left_behind in (*out.glob(".*.part"), *(out / "data").glob(".*.part")):  # by a process that was killed
+        left_behind.unlink(missing_ok=True)
+    write_file(out / "build.json", _json(record))
+    shutil.rmtree(state)
+    return _summary(record, plan, was_complete=False)
+
+
+def _summary(record: dict[str, Any], plan: Plan, *, was_complete: bool) -> BuildSummary:
+    return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""Ways to run shard functions. All of them give the same bytes."""

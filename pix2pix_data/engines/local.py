@@ -1,0 +1,138 @@
+"""Run shard functions in processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for_any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pix2pix_data.errors import BuildError
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
+__all__ = ["ShardFunction", "Tick", "default_workers", "run_local"]
+
+Tick = Callable[[int], None]
+"""Says that so many more pairs have an outcome."""
+
+Task = TypeVar("Task", contravariant=True)
+
+_MAX_BROKEN_POOLS = 3
+_POLL_S = 0.2
+
+
+class ShardFunction(Protocol[Task]):
+    """Makes one shard; importable by name, and pure: run twice, it writes the same bytes."""
+
+    def __call__(self, task: Task, tick: Tick, /) -> None: ...
+
+
+def default_workers() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_local(function: ShardFunction[Task], tasks: Sequence[Task], *, workers: int, tick: Tick) -> None:
+    """Run `function` on every task, in this process if one worker suffices.
+
+    A worker that dies takes its pool with it; what it left is run again in a new pool, three times at most, since the
+    next one may fare better (memory) or never will (a crash in a decoder).
+
+    Raises
+    ------
+    BuildError
+        If workers keep dying.
+    """
+    if min(workers, len(tasks)) <= 1:
+        for task in tasks:
+            function(task, tick)
+        return
+    left = list(tasks)
+    for _ in range(_MAX_BROKEN_POOLS):
+        left = _run_pool(function, left, min(workers, len(left)), tick)
+        if not left:
+            return
+    raise BuildError(
+        f"worker processes keep dying; {len(left)} shards are left",
+        where=str(left[0]),
+        fix="there may be too little memory for so many: run the same command with --workers 1",
+    )
+
+
+def _run_pool(function: ShardFunction[Task], tasks: list[Task], workers: int, tick: Tick) -> list[Task]:
+    """Return the tasks that were not finished because a worker died."""
+    # Forking a process that has run OpenMP code (scikit-learn) deadlocks, so workers start afresh.
+    context = multiprocessing.get_context("spawn")
+    counter = context.Value("q", 0)
+    stop = context.Value("b", 0)
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(counter, stop))
+    running: dict[Future[None], Task] = {pool.submit(_run_task, function, task): task for task in tasks}
+    unfinished = []
+    counted = 0
+    try:
+        while running:
+            done, _ = wait(running, timeout=_POLL_S, return_when=FIRST_EXCEPTION)
+            tick(counter.value - counted)
+            counted = counter.value
+            for future in done:
+                task = running.pop(future)
+                try:
+                    future.result()
+                except BrokenProcessPool:
+                    unfinished.append(task)
+        return unfinished
+    finally:
+        stop.value = 1  # at an error or Ctrl-C, the others end at their next pair
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+# --- in the worker ----------------------------------------------------------------------------------------------
+
+_counter: Synchronized[int]
+_stop: Synchronized[int]
+
+
+def _start_worker(counter: Synchronized[int], stop: Synchronized[int]) -> None:
+    global _counter, _stop
+    _counter, _stop = counter, stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+    import warnings
+
+    import cv2
+
+    cv2.setNumThreads(1)  # the processes share the cores
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_any([parent.sentinel])
+        os._exit(1)  # a killed parent leaves workers waiting for tasks for ever
+
+
+class _Stopped(Exception):
+    """The parent wants no more."""
+
+
+def _run_task(function: ShardFunction[Any], task: object) -> None:
+    try:
+        function(task, _tick)
+    except _Stopped:
+        return
+
+
+def _tick(num_pairs: int) -> None:
+    if _stop.value:
+        raise _Stopped
+    with _counter.get_lock():
+        _counter.value += num_pairs

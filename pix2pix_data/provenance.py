@@ -1,0 +1,42 @@
+"""The command line that makes a dataset again; it goes into the card."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
+
+if TYPE_CHECKING:
+    from pix2pix_data.build import BuildOptions
+
+__all__ = ["command_line"]
+
+
+def command_line(command: str, maker: PairMaker, source: Path, options: BuildOptions) -> str:
+    """Write a build as it would be typed: folders by their last name, settings at their default left out."""
+    arguments = [source.resolve().name]
+    typed: list[str] = []
+    for name, field in type(maker).model_fields.items():
+        value = getattr(maker, name)
+        if is_argument(field):
+            arguments.append(value.resolve().name)
+        elif is_option(field) and value != field.default:
+            typed += _typed(option_name(name), value)
+    for option in fields(options):
+        value = getattr(options, option.name)
+        if value != option.default:
+            typed += _typed(option_name(option.name), value)
+    return shlex.join(["p2p-data", command, *arguments, *typed])
+
+
+def _typed(option: str, value: object) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield option
+    elif isinstance(value, tuple):
+        yield from (option, "x".join(map(str, value)))
+    else:
+        yield from (option, str(value))
