@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -118,6 +120,7 @@ def _run(
         return
     summary = build(plan, maker, source, out, workers=workers or default_workers(), overwrite=overwrite)
     _tell(summary, out, time.monotonic() - start)
+    result(f"next: p2p-train recipes/{maker.recipe}.toml --set data.path={shlex.quote(str(out))}")
     num_photos = sum(summary.num_pairs.values()) + summary.num_failed
     if summary.num_failed > max_failed * num_photos:
         say(f"more than {max_failed:.0%} of the photos failed")
@@ -125,8 +128,6 @@ def _run(
 
 
 def _tell(summary: BuildSummary, out: Path, elapsed_s: float) -> None:
-    import json
-
     num_pairs = sum(summary.num_pairs.values())
     counts = ", ".join(f"{num} {split}" for split, num in summary.num_pairs.items())
     done = "already complete" if summary.was_complete else f"in {duration(elapsed_s)}"
@@ -139,7 +140,6 @@ def _tell(summary: BuildSummary, out: Path, elapsed_s: float) -> None:
         result(f"  each one: {out / 'failures.jsonl'}")
     _tell_others(summary.others)
     result(f"look at {out / 'preview.png'}")
-    result(f"next: p2p-train RECIPE --set data.path={out}")
 
 
 def _tell_others(others: list[str]) -> None:

@@ -17,7 +17,7 @@ from pix2pix_data import __version__
 from pix2pix_data.atomic import write_file
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.errors import BuildError, UsageError
-from pix2pix_data.maker import PairMaker
+from pix2pix_data.maker import LEARNED, PairMaker
 from pix2pix_data.pair import Failed, Other, PairPlan
 from pix2pix_data.splits import GroupBy, assign_splits, regroup
 
@@ -127,6 +127,8 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions)
     FormatError, UsageError
         If there is nothing to make pairs of, or nothing would be left to train on.
     """
+    from pix2pix_data.dataset import FORMAT_VERSION
+
     outcomes = list(maker.plan(source))
     plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)][: options.limit]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
@@ -134,10 +136,11 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions)
     if not plans:
         raise UsageError("no pair can be made of these files", where=source)
     plans = regroup(plans, options.group)
+    learned = {field for field, info in type(maker).model_fields.items() if info.json_schema_extra == LEARNED}
     identity = {
-        "format": 1,
+        "format": FORMAT_VERSION,
         "maker": name,
-        "settings": maker.model_dump(mode="json"),
+        "settings": maker.model_dump(mode="json", exclude=learned),
         "options": asdict(options),
         "source": {"name": source.resolve().name, "photos": len(plans), "fingerprint": _fingerprint(plans, source)},
         "version": __version__,

@@ -5,8 +5,13 @@ Pixels are uint8 sRGB arrays of shape (H, W, 3) everywhere outside this file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -37,6 +42,7 @@ __all__ = [
     "resize",
     "resize_bicubic",
     "resize_nearest",
+    "to_lab",
     "write_png",
 ]
 
@@ -53,6 +59,7 @@ _HARMLESS_INFO = {
     *("jfif", "jfif_version", "jfif_unit", "jfif_density", "adobe", "adobe_transform"),
     *("progression", "progressive", "interlace", "dpi", "gamma", "srgb"),
 }
+_STDERR_LOCK = threading.Lock()
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"}
 
 
@@ -126,7 +133,7 @@ def decode_photo(content: bytes, *, enough: tuple[int, int] | None = None) -> Ph
         raise ImageError("the file is empty")
     _prepare_heif(content)
     try:
-        with Image.open(io.BytesIO(content), formats=_formats()) as image:
+        with _quiet_libtiff(content), Image.open(io.BytesIO(content), formats=_formats()) as image:
             return _to_photo(image, enough)
     except ImageError:
         raise
@@ -136,6 +143,23 @@ def decode_photo(content: bytes, *, enough: tuple[int, int] | None = None) -> Ph
         raise ImageError("not a picture in a known format") from None
     except Exception as error:  # Pillow's decoders raise almost anything on a damaged file
         raise ImageError(f"damaged picture: {type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def _quiet_libtiff(content: bytes) -> Iterator[None]:
+    """Keep libtiff from writing to file descriptor 2 by itself; what it says of damage reaches us as an exception."""
+    if not content.startswith((b"II", b"MM")):
+        yield
+        return
+    with _STDERR_LOCK, Path(os.devnull).open("w") as nowhere:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _to_photo(image: Image.Image, enough: tuple[int, int] | None) -> Photo:
@@ -235,6 +259,12 @@ def _prepare_heif(content: bytes) -> None:
         raise ImageError('HEIC needs one more package: pip install "pix2pix-kit[heic]"') from None
     pillow_heif.register_heif_opener()
     _formats.cache_clear()
+
+
+def to_lab(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Convert sRGB pixels of shape (..., 3) to CIE Lab (D65): L in [0, 100], a and b within about [-110, 110]."""
+    rows = pixels.reshape(-1, 1, 3).astype(np.float32) / 255
+    return cv2.cvtColor(rows, cv2.COLOR_RGB2Lab).astype(np.float32, copy=False).reshape(pixels.shape)
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------

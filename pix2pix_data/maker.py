@@ -79,6 +79,8 @@ class PairMaker(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     examples: ClassVar[tuple[str, ...]] = ()
+    recipe: ClassVar[str] = "facades"
+    """The recipe that trains on such pairs, named when a build ends."""
 
     @classmethod
     def summary(cls) -> str:

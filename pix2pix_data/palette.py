@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from pix2pix_data.images import to_lab
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pix2pix_data.pair import RGB, FloatMap, LabelMap
+    from pix2pix_data.pair import RGB, LabelMap
 
-__all__ = ["Palette", "clean_regions", "fit_palette", "nearest_labels", "palette_json", "to_lab"]
+__all__ = ["Palette", "clean_regions", "fit_palette", "nearest_labels", "palette_json"]
 
 _RESTARTS = 4
 _MAX_ITERATIONS = 100
@@ -35,12 +37,6 @@ class Palette:
 
     colors: tuple[tuple[int, int, int], ...]
     shares: tuple[float, ...]
-
-
-def to_lab(pixels: npt.NDArray[np.uint8]) -> FloatMap:
-    """Convert sRGB pixels of shape (..., 3) to CIE Lab (D65): L in [0, 100], a and b within about [-110, 110]."""
-    rows = pixels.reshape(-1, 1, 3).astype(np.float32) / 255
-    return cv2.cvtColor(rows, cv2.COLOR_RGB2Lab).astype(np.float32, copy=False).reshape(pixels.shape)
 
 
 def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) -> Palette:

@@ -22,9 +22,12 @@ class ColorizeMaker(PhotoMaker):
         "p2p-data colorize ./photos --size 512 --out gray-to-colour",
     )
 
+    recipe: ClassVar[str] = "colorize"
+
     def derive(self, photos: list[RGB]) -> list[RGB]:
-        import cv2
         import numpy as np
 
-        lightness = [cv2.cvtColor(photo, cv2.COLOR_RGB2Lab)[:, :, :1] for photo in photos]  # (H, W, 1)
-        return [np.repeat(gray, 3, axis=2).astype(np.uint8, copy=False) for gray in lightness]
+        from pix2pix_data.images import to_lab
+
+        lightness = [np.rint(to_lab(photo)[:, :, :1] * 2.55).astype(np.uint8) for photo in photos]  # (H, W, 1)
+        return [np.repeat(gray, 3, axis=2) for gray in lightness]

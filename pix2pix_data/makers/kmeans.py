@@ -36,6 +36,8 @@ class KMeansMaker(PhotoMaker):
         "p2p-data kmeans ./cityscapes --colors 12 --size 512x256",
     )
 
+    recipe: ClassVar[str] = "cityscapes-kmeans"
+
     colors: int = Field(8, ge=2, le=256, description="How many colours the palette has.")
     per_image: bool = Field(False, description="Fit a palette to each photo by itself instead of one for all.")
     min_region: int = Field(64, ge=0, description="Regions of fewer pixels join their nearest neighbour.")

@@ -1,0 +1,44 @@
+# Every target sets up what it needs: a virtual environment in .venv, installed through constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test check fmt bench clean
+
+help:  ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)  ## the whole way on real photos, offline: photos, pairs, training, pictures (in demo/)
+	mkdir -p demo
+	cd demo && ../$(BIN)/p2p-data sample photos
+	cd demo && ../$(BIN)/p2p-data edges photos --size 64
+	cd demo && ../$(BIN)/p2p-train ../recipes/quickstart.toml
+	cd demo && ../$(BIN)/p2p-model translate runs/latest photos-edges
+	@echo "look at demo/photos-edges/preview.png and demo/translated/sheet.png"
+
+test: check  ## ruff, mypy, pytest with warnings as errors, and the built wheel from another folder
+	$(BIN)/python -m pytest
+	$(BIN)/python tests/smoke_wheel.py
+
+check: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: $(READY)  ## put the code in its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY)  ## the studies that print tables
+	$(BIN)/python benchmarks/published_edges.py
+
+clean:  ## remove what make made
+	rm -rf $(VENV) demo dist

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pix2pix_data.build import BuildOptions, build, plan_build
+from pix2pix_data.dataset import open_dataset
+from pix2pix_data.errors import BuildError
+from pix2pix_data.images import write_png
+from pix2pix_data.makers.colorize import ColorizeMaker
+from pix2pix_data.makers.kmeans import KMeansMaker
+
+MAKER = ColorizeMaker(size=(48, 32))
+
+
+def built(source: Path, out: Path, maker=MAKER, workers: int = 1, overwrite: bool = False, **options):
+    plan = plan_build("colorize", maker, source, BuildOptions(**options))
+    return build(plan, maker, source, out, workers=workers, overwrite=overwrite)
+
+
+def keys(folder: Path, split: str) -> list[str]:
+    return [pair.key for pair in open_dataset(folder).encoded_pairs(split)]
+
+
+def test_every_photo_is_a_pair_or_a_failure_with_its_reason(photos, tmp_path):
+    (photos / "left" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not really")
+    (photos / "notes.txt").write_text("hello")
+    summary = built(photos, tmp_path / "out")
+    assert sum(summary.num_pairs.values()) == 12
+    assert summary.num_failed == 1
+    assert summary.others == ["notes.txt"]
+    lines = (tmp_path / "out" / "failures.jsonl").read_text().splitlines()
+    failure = json.loads(lines[0])
+    assert failure["key"] == "left/broken"
+    assert failure["source"] == "left/broken.jpg"
+    assert "picture" in failure["reason"]
+
+
+def test_one_worker_and_two_give_the_same_bytes(tmp_path, draw, contents):
+    source = tmp_path / "photos"
+    for i in range(70):
+        write_png(source / f"{i:02d}.png", draw(i, 24, 20))
+    built(source, tmp_path / "one", workers=1)
+    built(source, tmp_path / "two", workers=2)
+    one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
+    one.pop("README.md"), two.pop("README.md")  # which name their folders
+    assert one == two
+    assert "data/train-00001-of-00002.parquet" in one
+
+
+def test_nothing_is_left_of_the_work(photos, tmp_path, contents):
+    before = contents(photos)
+    built(photos, tmp_path / "out")
+    assert sorted(contents(tmp_path / "out")) == [
+        "README.md",
+        "build.json",
+        "data/test-00000-of-00001.parquet",
+        "data/train-00000-of-00001.parquet",
+        "data/validation-00000-of-00001.parquet",
+        "failures.jsonl",
+        "preview.png",
+    ]
+    assert contents(photos) == before, "the user's own files are never changed"
+
+
+def test_the_same_build_again_changes_nothing(photos, tmp_path):
+    built(photos, tmp_path / "out")
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    assert built(photos, tmp_path / "out").was_complete
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == times
+
+
+def test_another_build_in_the_same_folder_is_refused_with_the_differences(photos, tmp_path):
+    built(photos, tmp_path / "out")
+    with pytest.raises(BuildError, match=r"options.val was 0.1, now 0.2; .*settings.fit was crop, now pad") as caught:
+        built(photos, tmp_path / "out", ColorizeMaker(size=(48, 32), fit="pad"), val=0.2)
+    assert "--overwrite" in str(caught.value)
+    assert built(photos, tmp_path / "out", val=0.2, overwrite=True).num_pairs["validation"] == 2
+
+
+def test_more_photos_are_noticed(photos, tmp_path, draw):
+    built(photos, tmp_path / "out")
+    write_png(photos / "new.png", draw(50))
+    with pytest.raises(BuildError, match=r"source\.photos was 12, now 13"):
+        built(photos, tmp_path / "out")
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_with_other_things_is_never_touched(photos, tmp_path, overwrite):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("all my work")
+    with pytest.raises(BuildError, match="other things"):
+        built(photos, tmp_path / "out", overwrite=overwrite)
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "all my work"
+
+
+def test_not_one_readable_photo_is_an_error_that_names_the_reasons(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"nothing")
+    with pytest.raises(BuildError, match=r"failures.jsonl"):
+        built(tmp_path / "photos", tmp_path / "out")
+    assert "known format" in (tmp_path / "out" / "failures.jsonl").read_text()
+
+
+def test_folders_stay_on_one_side(photos, tmp_path):
+    built(photos, tmp_path / "out", group="folder", val=0.5, test=0)
+    sides = [{key.split("/")[0] for key in keys(tmp_path / "out", split)} for split in ("train", "validation")]
+    assert sides[0].isdisjoint(sides[1])
+
+
+def test_limit_takes_the_first(photos, tmp_path):
+    built(photos, tmp_path / "out", limit=4, val=0, test=0)
+    assert keys(tmp_path / "out", "train") == ["left/01", "left/03", "left/05", "left/07"]
+
+
+def test_a_photo_of_the_right_size_keeps_its_own_bytes(photos, tmp_path):
+    built(photos, tmp_path / "out", ColorizeMaker(size=(90, 70)), val=0, test=0)
+    first = next(open_dataset(tmp_path / "out").encoded_pairs("train"))
+    assert first.b == (photos / "left" / "01.png").read_bytes()
+
+
+def test_lossless_targets_are_exact(photos, tmp_path):
+    built(photos, tmp_path / "out", lossless=True, val=0, test=0)
+    first = next(open_dataset(tmp_path / "out").pairs("train"))
+    expected, _ = MAKER.read_target(str(photos / "left" / "01.png"))
+    assert np.array_equal(first.b, expected)
+
+
+def test_a_build_that_goes_on_uses_the_palette_it_began_with(photos, tmp_path, contents, monkeypatch):
+    maker = KMeansMaker(size=(48, 32), colors=3)
+    built(photos, tmp_path / "undisturbed", maker)
+    monkeypatch.setattr("pix2pix_data.engines.local.run_local", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        built(photos, tmp_path / "killed", maker)
+    monkeypatch.undo()
+    monkeypatch.setattr(KMeansMaker, "fitted", lambda *_: pytest.fail("the palette was fitted twice"))
+    built(photos, tmp_path / "killed", maker)
+    assert contents(tmp_path / "killed")["palette.json"] == contents(tmp_path / "undisturbed")["palette.json"]
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_killed_build_goes_on_to_the_same_bytes(tmp_path, draw, contents):
+    source = tmp_path / "photos"
+    for i in range(150):
+        write_png(source / f"{i:03d}.png", draw(i, 60, 50))
+    command = [sys.executable, "-m", "pix2pix_data", "colorize", str(source), "--workers", "2", "--out", "pairs"]
+    folders = [tmp_path / "undisturbed", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+    subprocess.run(command, cwd=folders[0], check=True, capture_output=True)
+    for delay_s in (0.3, 1.0, 1.3, 1.6, 1.9):
+        process = subprocess.Popen(
+            command, cwd=folders[1], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(delay_s)
+        os.kill(process.pid, signal.SIGKILL)  # the parent alone: its workers must not linger
+        process.wait()
+    subprocess.run(command, cwd=folders[1], check=True, capture_output=True)
+    assert contents(folders[0] / "pairs") == contents(folders[1] / "pairs")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_workers_end_with_a_killed_parent(tmp_path, draw):
+    source = tmp_path / "photos"
+    for i in range(80):
+        write_png(source / f"{i:03d}.png", draw(i, 400, 300))
+    command = [sys.executable, "-m", "pix2pix_data", "kmeans", str(source), "--per-image", "--workers", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
+    _wait_until(lambda: len(_session(process.pid)) >= 3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    _wait_until(lambda: not _session(process.pid))
+
+
+def _session(leader: int) -> list[int]:
+    """Processes of a session, by field 6 of /proc/PID/stat."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == leader and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _wait_until(holds, timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)

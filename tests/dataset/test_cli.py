@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pix2pix_data
+from pix2pix_data.errors import FormatError, MissingExtraError, P2PError, UsageError
+from pix2pix_data.maker import PAIR_MAKERS
+from pix2pix_data.registry import Registry
+
+PACKAGE = Path(pix2pix_data.__file__).parent
+
+
+def test_the_whole_way_from_photos_to_a_dataset(photos, p2p_data, tmp_path):
+    done = p2p_data("colorize", photos, "--size", "48x32", "--val", "2", "--test", "3", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    out, err = done.stdout.splitlines(), done.stderr.splitlines()
+    assert err[0] == f"colorize: {photos} (12 photos: 7 train, 2 validation, 3 test) -> photos-colorize"
+    assert out[0].startswith("12 pairs (7 train, 2 validation, 3 test), 0 failed, in ")
+    assert out[1] == "look at photos-colorize/preview.png"
+    assert out[2] == "next: p2p-train recipes/colorize.toml --set data.path=photos-colorize"
+    card = (tmp_path / "photos-colorize" / "README.md").read_text()
+    assert "p2p-data colorize photos --size 48x32 --val 2.0 --test 3.0" in card
+    assert str(tmp_path) not in card
+
+
+def test_datasets_loads_what_was_made(photos, p2p_data, tmp_path):
+    assert p2p_data("kmeans", photos, "--size", "48x32").returncode == 0
+    code = (
+        "import json, sys\n"
+        "from datasets import load_dataset\n"
+        "whole = load_dataset('photos-kmeans')\n"
+        "first = whole['train'][0]\n"
+        "streamed = next(iter(load_dataset('photos-kmeans', split='test', streaming=True)))\n"
+        "print(json.dumps({'splits': {s: d.num_rows for s, d in whole.items()},\n"
+        "  'columns': whole['train'].column_names,\n"
+        "  'a': [first['imageA'].mode, first['imageA'].size], 'b': [first['imageB'].mode, first['imageB'].size],\n"
+        "  'streamed': streamed['imageA'].size, 'key': first['key']}))\n"
+    )
+    environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "splits": {"train": 10, "validation": 1, "test": 1},
+        "columns": ["imageA", "imageB", "key", "group"],
+        "a": ["RGB", [48, 32]],
+        "b": ["RGB", [48, 32]],
+        "streamed": [48, 32],
+        "key": "left/01",
+    }
+
+
+def test_dry_run_writes_nothing(photos, p2p_data, tmp_path):
+    done = p2p_data("colorize", photos, "--dry-run")
+    assert done.returncode == 0
+    assert "12 photos" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_a_named_error_has_three_lines_and_exit_code_1(p2p_data):
+    done = p2p_data("colorize", "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: there is no such folder",
+        "where: nowhere",
+        "to do: name the folder that holds the photos",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [("--size", "huge"), ("--fit", "squash"), ("--val", "-1"), ("--no-such",)])
+def test_wrong_usage_is_exit_code_2(photos, p2p_data, arguments):
+    done = p2p_data("colorize", photos, *arguments)
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+
+
+def test_too_many_failed_photos_are_exit_code_3(photos, p2p_data):
+    for i in range(3):
+        (photos / f"broken{i}.jpg").write_bytes(b"no")
+    assert p2p_data("colorize", photos).returncode == 3
+    assert p2p_data("colorize", photos, "--max-failed", "0.5").returncode == 0
+
+
+def test_output_in_the_folder_of_photos_is_refused(photos, p2p_data):
+    done = p2p_data("colorize", photos, "--out", photos / "pairs")
+    assert done.returncode == 1
+    assert "in the folder of photos" in done.stderr
+
+
+def test_sample_writes_photos_that_build(p2p_data, tmp_path):
+    assert p2p_data("sample", "photos", "--crop", "128").returncode == 0
+    done = p2p_data("sample", "photos", "--crop", "128")
+    assert done.returncode == 0, "a second time is no error"
+    assert len(list((tmp_path / "photos").rglob("*.png"))) >= 50
+    (tmp_path / "photos" / "mine.jpg").write_bytes(b"")
+    assert p2p_data("sample", "photos").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), "sample"])
+def test_help_shows_an_example_and_loads_nothing_heavy(command):
+    code = (
+        "import sys\nfrom pix2pix_data.cli import app\n"
+        f"try: app({[command, '--help'] if command else ['--help']!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'datasets', 'sklearn', 'skimage', 'numpy', 'cv2', 'pyarrow'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"p2p-data {command}".strip() in done.stdout
+
+
+# --- how the house is built
+
+
+def test_errors_survive_a_process_boundary():
+    import pickle
+
+    for error in (FormatError("wrong", where="here", fix="mend"), MissingExtraError("ray", "ray")):
+        copy = pickle.loads(pickle.dumps(error))
+        assert isinstance(copy, P2PError)
+        assert str(copy) == str(error)
+
+
+def test_registry_names_the_nearest():
+    table = Registry[int]("colour", "no.such.group")
+    table.register("turquoise")(1)
+    with pytest.raises(UsageError, match="did you mean 'turquoise'"):
+        table.get("turqoise")
+
+
+FLOORS = [
+    {"errors", "registry", "atomic", "pair", "listing", "console"},
+    {"images", "maker"},
+    {"dataset", "classic", "palette", "sheet", "edges"},
+    {"splits", "makers", "engines", "report", "card", "sample", "provenance"},
+    {"build"},
+    {"_options", "_command", "cli", "__main__"},
+]
+
+
+def test_imports_run_down_the_floors():
+    floor_of = {name: i for i, names in enumerate(FLOORS) for name in names}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if room == "__init__":
+            continue
+        for module in imported(path):
+            assert not module.startswith("pix2pix_model"), f"{path} imports the upper floor"
+            if module.startswith("pix2pix_data.") and (other := module.split(".")[1]) != "__version__":
+                allowed = (room, other) in {("build", "provenance"), ("provenance", "build")}
+                assert allowed or floor_of[other] <= floor_of[room], f"{room} imports {other}, which stands above it"
+
+
+def test_makers_know_neither_dataset_nor_command_line():
+    for path in (PACKAGE / "makers").glob("*.py"):
+        rooms = {module.split(".")[1] for module in imported(path) if module.startswith("pix2pix_data.")}
+        assert rooms.isdisjoint({"dataset", "build", "cli", "classic", "splits", "card", "report"})
+
+
+def imported(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules

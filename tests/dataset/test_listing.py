@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pix2pix_data.errors import FormatError
+from pix2pix_data.images import write_png
+from pix2pix_data.listing import keys_of, list_photos, match_by_key
+
+
+def names(paths: tuple[Path, ...]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_photos_and_other_files_are_told_apart(photos, draw):
+    (photos / "notes.txt").write_text("shot in May")
+    (photos / ".DS_Store").write_bytes(b"\0")
+    write_png(photos / "export", draw())  # no suffix, but a picture inside
+    listing = list_photos(photos)
+    assert len(listing.photos) == 13
+    assert "export" in names(listing.photos)
+    assert names(listing.others) == [".DS_Store", "notes.txt"]
+
+
+def test_links_that_lead_back_up_are_walked_once(photos):
+    (photos / "left" / "again").symlink_to(photos, target_is_directory=True)
+    assert len(list_photos(photos).photos) == 12
+
+
+@pytest.mark.parametrize("problem", ["missing", "a file", "no photos"])
+def test_a_folder_without_photos_is_a_named_error(problem, tmp_path):
+    folder = tmp_path / "folder"
+    if problem == "a file":
+        folder.write_text("")
+    elif problem == "no photos":
+        folder.mkdir()
+    with pytest.raises(FormatError) as caught:
+        list_photos(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_photos_of_one_name_keep_their_suffix():
+    paths = (Path("d/a.jpg"), Path("d/a.png"), Path("d/b.png"))
+    assert keys_of(paths, Path("d")) == ["a.jpg", "a.png", "b"]
+
+
+def test_a_name_in_another_encoding_gives_a_key_that_can_be_stored():
+    assert keys_of((Path("d/caf\udce9.jpg"),), Path("d")) == ["caf\\udce9"]
+
+
+def test_folders_match_by_stem_whatever_the_suffix(tmp_path, draw):
+    for name in ("A/1.png", "A/2.png", "A/only.png", "B/1.jpg.png", "B/2.jpg", "B/x/3.png"):
+        write_png(tmp_path / name, draw())
+    matched, only_a, only_b = match_by_key(tmp_path / "A", tmp_path / "B")
+    assert [key for key, _, _ in matched] == ["2"]
+    assert names(tuple(only_a)) == ["1.png", "only.png"]
+    assert names(tuple(only_b)) == ["1.jpg.png", "3.png"]
