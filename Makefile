@@ -21,8 +21,8 @@ demo: $(READY)  ## the whole way on real photos, offline: photos, pairs, trainin
 	cd demo && ../$(BIN)/p2p-data sample photos
 	cd demo && ../$(BIN)/p2p-data edges photos --size 64
 	cd demo && ../$(BIN)/p2p-train ../recipes/quickstart.toml
-	cd demo && ../$(BIN)/p2p-model translate runs/latest photos-edges
-	@echo "look at demo/photos-edges/preview.png and demo/translated/sheet.png"
+	cd demo && ../$(BIN)/p2p-model translate "$$(ls -d runs/*-quickstart | tail -n 1)" photos-edges --overwrite
+	@echo "the pairs: demo/photos-edges/preview.png, the pictures: demo/photos-edges-translated/sheet.png"
 
 test: check  ## ruff, mypy, pytest with warnings as errors, and the built wheel from another folder
 	$(BIN)/python -m pytest

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_origin
+from typing import Annotated, Any, get_origin
 
 import typer
 from pydantic import ValidationError
@@ -17,14 +17,11 @@ from pydantic.fields import FieldInfo
 
 from pix2pix_data import _options
 from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
-from pix2pix_data.console import duration, result, say
+from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["help_text", "maker_command"]
+__all__ = ["maker_command"]
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _DEFAULTS = BuildOptions()
@@ -41,11 +38,6 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("overwrite", _options.Overwrite, False),
     ("dry_run", _options.DryRun, False),
 )
-
-
-def help_text(summary: str, examples: Sequence[str]) -> str:
-    """Write a command's help: what it does, and lines to copy."""
-    return f"{summary}\n\n\b\nExamples:\n" + "".join(f"  {example}\n" for example in examples)
 
 
 def maker_command(name: str, maker_class: type[PairMaker]) -> Callable[..., None]:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import pix2pix_data.makers  # noqa: F401 - registers the makers
-from pix2pix_data._command import help_text, maker_command
-from pix2pix_data.console import exit_with_errors_told, result
+from pix2pix_data._command import maker_command
+from pix2pix_data.console import exit_with_errors_told, help_text, result
 from pix2pix_data.maker import PAIR_MAKERS
 
 __all__ = ["app", "main"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +14,7 @@ from pix2pix_data.errors import P2PError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["ProgressLine", "duration", "exit_with_errors_told", "result", "say"]
+__all__ = ["ProgressLine", "duration", "exit_with_errors_told", "help_text", "result", "say"]
 
 _PLAIN_INTERVAL_S = 10.0  # off a terminal, one line of progress this often
 
@@ -45,6 +45,12 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def help_text(summary: str, examples: Sequence[str]) -> str:
+    """Write a command's help: what it does, and lines to copy."""
+    lines = "".join(f"  {example}\n" for example in examples)
+    return f"{summary}\n\n\b\nExamples:\n{lines}"  # \b keeps Typer from joining the lines
 
 
 def exit_with_errors_told(command: Callable[[], object]) -> None:

@@ -29,7 +29,7 @@ def main() -> None:
         steps = ("--set", "train.max_steps=2", "--set", "log.samples_every=1")
         run("-m", "pix2pix_model", "recipes/quickstart.toml", *steps, cwd=folder)
         run("-m", "pix2pix_model.cli_model", "translate", "runs/0001-quickstart", "photos-edges", cwd=folder)
-        assert (folder / "translated" / "sheet.png").is_file()
+        assert (folder / "photos-edges-translated" / "sheet.png").is_file()
     sys.stdout.write("the wheel works from another folder\n")
 
 

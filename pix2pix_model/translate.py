@@ -1,0 +1,235 @@
+"""A trained model put to use: pictures in, pictures out, and one sheet to compare them on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+
+from pix2pix_data.atomic import write_file
+from pix2pix_data.console import ProgressLine
+from pix2pix_data.dataset import PairDataset, open_dataset
+from pix2pix_data.errors import FormatError, ImageError, UsageError
+from pix2pix_data.images import read_rgb, resize, write_png
+from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.sheet import draw_sheet
+from pix2pix_model.checkpoint import Model
+from pix2pix_model.data import to_network, to_pixels
+from pix2pix_model.device import Device
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
+
+__all__ = ["Failure", "Job", "Source", "Translated", "find_inputs", "run_generator", "translate"]
+
+_MAX_PIXELS = 1 << 23  # 8 megapixels: the U-Net's activations take about 2 GB then
+_SHEET_ROWS = 12
+_CELL_PX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture to translate.
+
+    Attributes
+    ----------
+    key : str
+        Names the output: `key`.png below the output folder.
+    path : Path or None
+        The picture's file; None for a pair of a dataset.
+    index : int
+        Position in the dataset's split.
+    """
+
+    key: str
+    path: Path | None
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to translate, in order: files, or a split of a paired dataset, whose targets go onto the sheet."""
+
+    jobs: tuple[Job, ...]
+    dataset: PairDataset | None = None
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that could not be translated, and why."""
+
+    key: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """How it ended."""
+
+    num_pictures: int
+    failures: tuple[Failure, ...]
+
+
+def find_inputs(paths: Sequence[Path], *, split: str | None = None) -> Source:
+    """Find what to translate.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and folders of pictures, or one paired dataset.
+    split : str, optional
+        Split of the dataset; without it test, else validation, else train.
+
+    Raises
+    ------
+    FormatError
+        If there is no picture, or no such split.
+    """
+    if len(paths) == 1 and _is_dataset(paths[0]):
+        dataset = open_dataset(paths[0])
+        split = split or next(name for name in ("test", "validation", "train") if name in dataset.num_pairs)
+        keys = [encoded.key for encoded in dataset.encoded_pairs(split)]
+        return Source(tuple(Job(key, None, i) for i, key in enumerate(keys)), dataset, split)
+    if split is not None:
+        raise UsageError("only a paired dataset has splits", where=paths[0], fix="leave out --split")
+    jobs = []
+    for path in paths:
+        if path.is_file():
+            jobs.append(Job(path.stem, path))
+        else:
+            photos = list_photos(path).photos
+            jobs += [Job(key, photo) for key, photo in zip(keys_of(photos, path), photos, strict=True)]
+    seen: dict[str, Path | None] = {}
+    for job in jobs:
+        if job.key in seen:
+            raise FormatError(
+                f"two pictures would both become {job.key}.png: {seen[job.key]} and", where=job.path, fix="rename one"
+            )
+        seen[job.key] = job.path
+    return Source(tuple(jobs))
+
+
+def _is_dataset(path: Path) -> bool:
+    if not path.is_dir():
+        return False
+    if (path / "build.json").is_file():
+        return True
+    try:
+        open_dataset(path)
+    except FormatError:
+        return False
+    return True
+
+
+def translate(model: Model, source: Source, out: Path, *, device: Device, size_px: int | None = None) -> Translated:
+    """Translate pictures one by one, write each as PNG, and draw the sheet A | G(A) | B.
+
+    Parameters
+    ----------
+    model : Model
+    source : Source
+    out : Path
+        Output folder.
+    device : Device
+    size_px : int or None
+        Length of the shorter side that pictures are brought to; None keeps their size.
+
+    Returns
+    -------
+    Translated
+        With the pictures that failed; they are in failures.jsonl too.
+    """
+    generator = model.generator.to(device.torch_device).eval()
+    on_sheet = {i * len(source.jobs) // _SHEET_ROWS for i in range(_SHEET_ROWS)}
+    rows, captions, failures = [], [], []
+    with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
+        for i, (job, sides) in enumerate(_read(source, model.config.direction)):
+            try:
+                if isinstance(sides, ImageError):
+                    raise sides
+                given, target = (None if side is None else _to_size(side, size_px) for side in sides)
+                assert given is not None
+                picture = run_generator(generator, given, device)
+                write_png(out / f"{job.key}.png", picture)
+                if i in on_sheet:
+                    rows.append([_cell(side) for side in (given, picture, target) if side is not None])
+                    captions.append(job.key)
+            except ImageError as error:
+                failures.append(Failure(job.key, str(job.path or job.key), str(error)))
+            progress.advance()
+    if rows:
+        write_png(out / "sheet.png", draw_sheet(rows, ["A", "G(A)", "B"][: len(rows[0])], captions))
+    lines = (json.dumps({"key": one.key, "source": one.source, "reason": one.reason}) for one in failures)
+    write_file(out / "failures.jsonl", "".join(f"{line}\n" for line in lines))
+    return Translated(len(source.jobs) - len(failures), tuple(failures))
+
+
+@torch.inference_mode()
+def run_generator(generator: torch.nn.Module, picture: RGB, device: Device) -> RGB:
+    """Run a generator on one picture of any size: mirrored at its border up to the network's multiple, cut back after.
+
+    Parameters
+    ----------
+    generator : nn.Module
+        In eval mode, on the device; its `multiple_px` says what both sides must be multiples of.
+    picture : ndarray of shape (H, W, 3), uint8
+    device : Device
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+
+    Raises
+    ------
+    ImageError
+        If the picture is larger than 8 megapixels.
+    """
+    height, width = picture.shape[:2]
+    if height * width > _MAX_PIXELS:
+        raise ImageError(f"{width}x{height} pixels are more than {_MAX_PIXELS:,}: give --size a number")
+    multiple_px = int(generator.multiple_px)  # type: ignore[arg-type]
+    down, right = -height % multiple_px, -width % multiple_px
+    top, left = down // 2, right // 2
+    padded = cv2.copyMakeBorder(picture, top, down - top, left, right - left, cv2.BORDER_REFLECT_101)
+    batch = to_network(torch.from_numpy(np.asarray(padded, np.uint8))[None].to(device.torch_device))  # (1, 3, H, W)
+    with device.autocast():
+        made = generator(batch)
+    pixels = to_pixels(made)[0].cpu().numpy()
+    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+
+
+def _read(source: Source, direction: str) -> Iterator[tuple[Job, tuple[RGB, RGB | None] | ImageError]]:
+    """Read the condition of each job and, from a dataset, its target."""
+    encoded = None if source.dataset is None else source.dataset.encoded_pairs(source.split)
+    for job in source.jobs:
+        try:
+            if encoded is None:
+                assert job.path is not None
+                yield job, (read_rgb(job.path), None)
+            else:
+                pair = next(encoded).decode()
+                yield job, (pair.a, pair.b) if direction == "AtoB" else (pair.b, pair.a)
+        except ImageError as error:
+            yield job, error
+
+
+def _to_size(picture: RGB, size_px: int | None) -> RGB:
+    if size_px is None:
+        return picture
+    height, width = picture.shape[:2]
+    scale = size_px / min(height, width)
+    return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _cell(picture: RGB) -> RGB:
+    height, width = picture.shape[:2]
+    scale = min(1.0, _CELL_PX / max(height, width))
+    return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
