@@ -1,0 +1,189 @@
+"""From a dataset to batches: decode once, keep the pixels, cut, mirror and normalise whole batches."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pix2pix_data.console import ProgressLine, say
+from pix2pix_data.dataset import EncodedPair, PairDataset
+from pix2pix_data.images import resize_bicubic
+from pix2pix_model.recipe import DataSettings
+
+__all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts", "read_pair", "to_network", "to_pixels"]
+
+_LOOK_AHEAD = 4  # pairs waiting for each decoding thread
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a step trains on.
+
+    Attributes
+    ----------
+    a, b : Tensor of shape (N, 3, H, W), float32
+        Condition and target in [-1, 1], already in the recipe's direction.
+    """
+
+    a: Tensor
+    b: Tensor
+
+
+# --- pixels and what networks see ---------------------------------------------------------------------------------
+
+
+def to_network(pixels: Tensor) -> Tensor:
+    """Turn uint8 pixels (N, H, W, 3) into float32 (N, 3, H, W) in [-1, 1]."""
+    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
+
+
+def to_pixels(pictures: Tensor) -> Tensor:
+    """Turn pictures (N, 3, H, W) in [-1, 1] into uint8 pixels (N, H, W, 3), rounded to the nearest."""
+    return ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+# --- cutting and mirroring ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """One draw for each pair of a batch; arrays of shape (N,)."""
+
+    top: npt.NDArray[np.int64]
+    left: npt.NDArray[np.int64]
+    mirrored: npt.NDArray[np.bool_]
+
+
+def draw_cuts(rng: np.random.Generator, num: int, settings: DataSettings) -> Cuts:
+    """Draw where each pair is cut, from 0 to load_size - crop_size inclusive, and whether it is mirrored."""
+    slack = settings.load_size - settings.crop_size
+    top, left = rng.integers(slack + 1, size=(2, num))
+    mirrored = rng.random(num) < 0.5
+    return Cuts(top, left, mirrored & settings.mirror)
+
+
+def cut(pairs: Tensor, cuts: Cuts, crop_size: int) -> Tensor:
+    """Cut a square out of each pair, at one place in both its sides, and mirror it where drawn.
+
+    Parameters
+    ----------
+    pairs : Tensor of shape (N, 2, S, S, 3)
+    cuts : Cuts
+    crop_size : int
+
+    Returns
+    -------
+    Tensor of shape (N, 2, crop_size, crop_size, 3)
+    """
+    along = np.arange(crop_size)
+    rows = cuts.top[:, None] + along  # (N, crop_size)
+    columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], along[::-1], along)
+    one = torch.arange(len(pairs), device=pairs.device)[:, None, None, None]
+    side = torch.arange(2, device=pairs.device)[None, :, None, None]
+    row = torch.from_numpy(rows).to(pairs.device)[:, None, :, None]
+    column = torch.from_numpy(columns).to(pairs.device)[:, None, None, :]
+    return pairs[one, side, row, column]
+
+
+# --- the cache ----------------------------------------------------------------------------------------------------
+
+
+class PairCache:
+    """A split decoded once, at load size, as uint8: in memory, or in a file where memory is short.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+    settings : DataSettings
+    split : str
+    spill_dir : Path
+        Where the file goes if the pixels would take more than half of the free memory. The file has no name and
+        vanishes with the process.
+
+    Raises
+    ------
+    ImageError
+        If a pair cannot be decoded, naming its key.
+    """
+
+    def __init__(self, dataset: PairDataset, settings: DataSettings, *, split: str, spill_dir: Path) -> None:
+        self._settings = settings
+        size = settings.load_size
+        num_pairs = dataset.num_pairs[split]
+        self._pairs = torch.from_numpy(_allocate((num_pairs, 2, size, size, 3), spill_dir))
+        target = self._pairs.numpy()
+        with ProgressLine("Reading pairs", num_pairs, unit="pairs") as progress:
+            for i, (a, b) in enumerate(_read_in_order(dataset.encoded_pairs(split), settings)):
+                target[i, 0], target[i, 1] = a, b
+                progress.advance()
+
+    def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
+        """Make the batch of these pairs with cuts drawn from `rng`."""
+        cuts = draw_cuts(rng, len(indices), self._settings)
+        pairs = self._pairs[torch.from_numpy(indices)].to(device)  # (N, 2, S, S, 3), uint8
+        pairs = cut(pairs, cuts, self._settings.crop_size)
+        return Batch(a=to_network(pairs[:, 0]), b=to_network(pairs[:, 1]))
+
+
+def read_pair(
+    encoded: EncodedPair, settings: DataSettings, size_px: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Decode a pair, in the recipe's direction, resized to a square; each side is uint8 (size_px, size_px, 3)."""
+    pair = encoded.decode()
+    a, b = (resize_bicubic(side, size_px, size_px) for side in (pair.a, pair.b))
+    return (a, b) if settings.direction == "AtoB" else (b, a)
+
+
+def _read_in_order(
+    encoded_pairs: Iterator[EncodedPair], settings: DataSettings
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+    """Decode in threads, a bounded number of pairs ahead."""
+    num_threads = min(os.cpu_count() or 1, 16)
+    with ThreadPoolExecutor(num_threads) as pool:
+        waiting: deque[Future[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]] = deque()
+        try:
+            while True:
+                room = num_threads * _LOOK_AHEAD - len(waiting)
+                for encoded in islice(encoded_pairs, room):
+                    waiting.append(pool.submit(read_pair, encoded, settings, settings.load_size))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _allocate(shape: tuple[int, ...], spill_dir: Path) -> npt.NDArray[np.uint8]:
+    num_bytes = int(np.prod(shape))
+    if num_bytes <= _free_memory() / 2:
+        return np.empty(shape, np.uint8)
+    say(f"The pixels take {num_bytes / 2**30:.1f} GiB, over half of the free memory: kept in a file in {spill_dir}")
+    with tempfile.TemporaryFile(dir=spill_dir) as file:
+        file.truncate(num_bytes)
+        return np.memmap(file, np.uint8, "r+", shape=shape)  # the map outlives the file's handle
+
+
+def _free_memory() -> float:
+    """Return the bytes of memory that a process can still get, as well as the system tells."""
+    limits = []
+    meminfo, cgroup_limit = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+    if meminfo.is_file():
+        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
+    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:  # macOS
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+    if cgroup_limit.is_file() and (limit := cgroup_limit.read_text().strip()).isdigit():
+        limits.append(int(limit))
+    return min(limits, default=8 * 2**30)

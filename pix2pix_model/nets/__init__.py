@@ -1,0 +1,17 @@
+"""The networks. Importing this fills the registries."""
+
+from pix2pix_model.nets.layers import initialise, num_parameters
+from pix2pix_model.nets.patchgan import PatchGAN
+from pix2pix_model.nets.spec import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec
+from pix2pix_model.nets.unet import UNet
+
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "DiscriminatorSpec",
+    "GeneratorSpec",
+    "PatchGAN",
+    "UNet",
+    "initialise",
+    "num_parameters",
+]

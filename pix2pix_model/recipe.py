@@ -1,0 +1,154 @@
+"""A recipe: everything that decides a training run, as data. Reading, checking and writing it; no torch in here.
+
+Defaults are those of the authors' PyTorch code (junyanz/pytorch-CycleGAN-and-pix2pix). Where their Torch code
+(phillipi/pix2pix), which the paper's figures come from, does otherwise, the description of the field says so.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+__all__ = [
+    "DataSettings",
+    "DeviceName",
+    "DiscriminatorSettings",
+    "GeneratorSettings",
+    "LogSettings",
+    "LossSettings",
+    "PrecisionName",
+    "Recipe",
+    "TrainSettings",
+    "to_toml",
+]
+
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionName: TypeAlias = Literal["auto", "float32", "bf16", "fp16"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSettings(_Section):
+    """Which pairs, and what is done to them."""
+
+    path: Annotated[Path, Field(strict=False, description="Folder of the paired dataset.")]
+    source: Annotated[str, Field(description="How to get that dataset; shown when the folder is not there.")] = ""
+    direction: Annotated[
+        Literal["AtoB", "BtoA"], Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
+    ] = "AtoB"
+    load_size: Annotated[
+        int, Field(ge=16, le=4096, description="Side in pixels that both pictures are resized to (bicubic).")
+    ] = 286
+    crop_size: Annotated[
+        int, Field(ge=16, le=4096, description="Side in pixels of the square cut at random from both at one place.")
+    ] = 256
+    mirror: Annotated[bool, Field(description="Mirror both pictures left to right, half of the time.")] = True
+
+    @field_validator("crop_size")
+    @classmethod
+    def _fits(cls, crop_size: int, info: ValidationInfo) -> int:
+        load_size = info.data.get("load_size", crop_size)
+        if crop_size > load_size:
+            raise ValueError(f"should be at most data.load_size ({load_size}), not {crop_size}")
+        return crop_size
+
+
+class GeneratorSettings(_Section):
+    """The network that makes B from A."""
+
+    name: Annotated[str, Field(description="Architecture.")] = "unet"
+    width: Annotated[int, Field(ge=1, le=1024, description="Channels of the first layer.")] = 64
+    dropout: Annotated[float, Field(ge=0, lt=1, description="Probability of dropout while training.")] = 0.5
+    dropout_at: Annotated[
+        Literal["pytorch", "torch"],
+        Field(description='Decoder layers with dropout at 256 px: "pytorch" d2 d3 d4, "torch" (the paper) d1 d2 d3.'),
+    ] = "pytorch"
+
+
+class DiscriminatorSettings(_Section):
+    """The network that tells real pairs from generated ones."""
+
+    name: Annotated[str, Field(description="Architecture.")] = "patchgan"
+    width: Annotated[int, Field(ge=1, le=1024, description="Channels of the first layer.")] = 64
+    layers: Annotated[
+        int,
+        Field(ge=0, le=6, description="Halvings; 0 to 5 judge patches of 1, 16, 34, 70, 142, 286 pixels."),
+    ] = 3
+
+
+class LossSettings(_Section):
+    """What the two networks pay for."""
+
+    gan: Annotated[Literal["vanilla"], Field(description="Kind of GAN loss.")] = "vanilla"
+    l1: Annotated[float, Field(ge=0, description="Weight of the L1 distance beside the GAN loss.")] = 100.0
+    discriminator_factor: Annotated[
+        float, Field(gt=0, description="Factor on the discriminator's loss: 0.5 in PyTorch and the paper, 1 in Torch.")
+    ] = 0.5
+
+
+class TrainSettings(_Section):
+    """How long, how fast, on what."""
+
+    epochs: Annotated[int, Field(ge=1, description="Epochs at the full learning rate.")] = 100
+    decay_epochs: Annotated[
+        int, Field(ge=0, description="Further epochs while the rate falls linearly; Torch has 200 epochs and no decay.")
+    ] = 100
+    batch: Annotated[int, Field(ge=1, description="Pairs in a step.")] = 1
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's learning rate, for both networks.")] = 2e-4
+    beta1: Annotated[float, Field(ge=0, lt=1, description="Adam's decay of the mean.")] = 0.5
+    beta2: Annotated[float, Field(ge=0, lt=1, description="Adam's decay of the square.")] = 0.999
+    seed: Annotated[int, Field(ge=0, description="Decides weights, order, crops, mirroring and dropout.")] = 0
+    max_steps: Annotated[int, Field(ge=0, description="End after so many steps; 0 leaves it to the epochs.")] = 0
+    precision: Annotated[PrecisionName, Field(description='"auto" is bf16 (or fp16) on CUDA, else float32.')] = "auto"
+    device: Annotated[DeviceName, Field(description='"auto" is CUDA, else MPS, else the CPU.')] = "auto"
+
+
+class LogSettings(_Section):
+    """What is written down, and how often."""
+
+    metrics_every: Annotated[int, Field(ge=1, description="Steps between lines of metrics.jsonl.")] = 50
+    samples_every: Annotated[int, Field(ge=1, description="Steps between sheets of samples.")] = 1000
+    num_samples: Annotated[int, Field(ge=1, le=64, description="Pairs on a sheet.")] = 6
+    checkpoint_minutes: Annotated[
+        float, Field(ge=0, description="Minutes between checkpoints; 0 writes one after every step.")
+    ] = 10.0
+
+
+class Recipe(_Section):
+    """Everything that decides a run."""
+
+    name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Names the run folder; else the file does."),
+    ] = "pix2pix"
+    data: DataSettings
+    generator: GeneratorSettings = GeneratorSettings()
+    discriminator: DiscriminatorSettings = DiscriminatorSettings()
+    loss: LossSettings = LossSettings()
+    train: TrainSettings = TrainSettings()
+    log: LogSettings = LogSettings()
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Write a recipe with all its settings and what each means; `load_recipe` reads the same recipe back."""
+    lines = [f"name = {_toml_value(recipe.name)}"]
+    for section_name in Recipe.model_fields:
+        section = getattr(recipe, section_name)
+        if not isinstance(section, _Section):
+            continue
+        lines += ["", f"[{section_name}]"]
+        for name, field in type(section).model_fields.items():
+            lines.append(f"{name} = {_toml_value(getattr(section, name))}  # {field.description}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: object) -> str:
+    if isinstance(value, (bool, str, Path)):  # JSON writes these as TOML does
+        text = value.as_posix() if isinstance(value, Path) else value
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)

@@ -1,0 +1,167 @@
+"""From a recipe file and `--set` to a checked recipe; all faults are told at once, with the names that were meant."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pix2pix_data.errors import RecipeError
+from pix2pix_data.registry import nearest
+from pix2pix_model.recipe import Recipe
+
+__all__ = ["load_recipe"]
+
+_KEYS = {
+    f"{section}.{key}": field.annotation
+    for section, section_field in Recipe.model_fields.items()
+    if isinstance(section_field.annotation, type) and issubclass(section_field.annotation, BaseModel)
+    for key, field in section_field.annotation.model_fields.items()
+} | {"name": str}
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file; only `data.path` is required in it.
+    overrides : sequence of str
+        Each "section.key=value" replaces one setting; the value is read as TOML where it is TOML, else as text.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    RecipeError
+        Naming every fault of file and overrides, each by its dotted key, with the nearest valid name.
+    """
+    settings = _read_toml(path)
+    settings.setdefault("name", path.stem)
+    faults = list(_override(settings, overrides))
+    try:
+        recipe = Recipe.model_validate(settings)
+        faults += _unknown_networks(recipe.generator.name, recipe.discriminator.name)
+    except ValidationError as error:
+        faults += [_fault(detail) for detail in error.errors(include_url=False)]
+        faults += _unknown_networks(_name_of(settings, "generator"), _name_of(settings, "discriminator"))
+    if faults:
+        num_faults = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+        text = "\n".join([f"the recipe has {num_faults}", *(f"  {fault}" for fault in faults)])
+        raise RecipeError(text, where=path, fix="correct these; p2p-train RECIPE --dry-run shows all settings")
+    return recipe
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"the recipe is not TOML: {error}", where=path, fix="correct that line") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError("the recipe is not UTF-8 text", where=path) from error
+    except OSError as error:
+        raise RecipeError("there is no such recipe", where=path, fix=_where_recipes_are(path)) from error
+
+
+def _where_recipes_are(path: Path) -> str:
+    there = sorted(file.name for file in path.parent.glob("*.toml"))
+    if guess := nearest(path.name, there) or nearest(f"{path.name}.toml", there):
+        return f"did you mean {path.parent / guess}?"
+    if there:
+        return f"in {path.parent} there are {', '.join(there)}"
+    return (
+        "the paper's recipes lie in recipes/ of the p2p repository; a recipe of your own needs two lines only: "
+        '[data] and path = "your-dataset"'
+    )
+
+
+def _override(settings: dict[str, Any], overrides: Iterable[str]) -> Iterator[str]:
+    """Put each override into `settings`; yields what cannot be put there."""
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        *sections, name = (part.strip() for part in key.split("."))
+        if not equals or len(sections) > 1 or not name:
+            yield f"--set {override}: should be section.key=value, such as train.epochs=20"
+            continue
+        target = settings.setdefault(sections[0], {}) if sections else settings
+        if isinstance(target, dict):  # otherwise the file has a value where a section should be: told with its faults
+            target[name] = _value(".".join([*sections, name]), text.strip())
+
+
+def _value(key: str, text: str) -> Any:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    # A folder or a run may be called 2024 or true.
+    return text if _KEYS.get(key) in (str, Path) and not isinstance(value, str) else value
+
+
+def _fault(detail: Any) -> str:
+    """Say one of pydantic's errors in our words."""
+    key = ".".join(str(part) for part in detail["loc"])
+    given = detail["input"]
+    match detail["type"]:
+        case "extra_forbidden":
+            guess = _meant(key)
+            return f"{key}: no such {'section' if isinstance(given, dict) else 'setting'}" + (
+                f"; did you mean {guess}?" if guess else f"; choose from {', '.join(_siblings(key))}"
+            )
+        case "missing" if key == "data":
+            return 'data.path: is required, such as data.path = "shoes-edges"'
+        case "missing":
+            return f"{key}: is required"
+        case "model_type" | "model_attributes_type":
+            return f"{key}: should be a section of settings, not {given!r}"
+        case "literal_error":
+            names = [name.strip("'") for name in detail["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+            guess = nearest(str(given), names)
+            hint = f"; did you mean {guess!r}?" if guess else ""
+            return f"{key}: should be {detail['ctx']['expected']}, not {given!r}{hint}"
+        case "value_error":
+            return f"{key}: {detail['ctx']['error']}"
+        case "string_pattern_mismatch":
+            return f"{key}: should be letters, digits, dots, dashes and underscores, not {given!r}"
+    return f"{key}: {detail['msg'].replace('Input should', 'should')}, not {given!r}"
+
+
+def _siblings(key: str) -> list[str]:
+    section = key.rpartition(".")[0]
+    if not section:
+        return list(Recipe.model_fields)
+    return [name for name in _KEYS if name.startswith(f"{section}.")]
+
+
+def _meant(key: str) -> str | None:
+    """Find the setting that a wrong key was meant to be: in another section, or misspelt in this one."""
+    name = key.rpartition(".")[2]
+    elsewhere = [known for known in _KEYS if known.endswith(f".{name}")]
+    return elsewhere[0] if elsewhere else nearest(key, _siblings(key)) or nearest(key, _KEYS)
+
+
+def _name_of(settings: dict[str, Any], section: str) -> str | None:
+    """Return the network named in unchecked settings, None where it is left out or no text."""
+    found = settings.get(section)
+    name = found.get("name") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _unknown_networks(generator: str | None, discriminator: str | None) -> Iterator[str]:
+    if generator in (None, "unet") and discriminator in (None, "patchgan"):
+        return  # known without torch, which takes seconds to import
+    from pix2pix_model.nets import DISCRIMINATORS, GENERATORS
+
+    for section, name, known in (
+        ("generator", generator, GENERATORS.names()),
+        ("discriminator", discriminator, DISCRIMINATORS.names()),
+    ):
+        if name is not None and name not in known:
+            guess = nearest(name, known)
+            hint = f"did you mean {guess!r}?" if guess else f"choose from {', '.join(known)}"
+            yield f"{section}.name: no {section} is called {name!r}; {hint}"

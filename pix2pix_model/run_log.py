@@ -1,0 +1,122 @@
+"""What a run writes down while it trains: metrics.jsonl, TensorBoard, and sheets of samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pix2pix_data.atomic import write_file
+from pix2pix_data.dataset import EncodedPair, PairDataset
+from pix2pix_data.images import write_png
+from pix2pix_data.sheet import draw_sheet
+from pix2pix_model.data import read_pair, to_network, to_pixels
+from pix2pix_model.device import Device
+from pix2pix_model.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
+
+__all__ = ["RunLog", "Samples"]
+
+
+class RunLog:
+    """metrics.jsonl and tensorboard/ of a run, cut back to the step that it continues from.
+
+    Parameters
+    ----------
+    run_path : Path
+    step : int
+        Steps already done; what was logged after them is done again, and so removed.
+    """
+
+    def __init__(self, run_path: Path, step: int) -> None:
+        from torch.utils.tensorboard.writer import SummaryWriter  # takes seconds to import
+
+        self._metrics_path = run_path / "metrics.jsonl"
+        self._samples_dir = run_path / "samples"
+        _cut_back(self._metrics_path, step)
+        self._file = self._metrics_path.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(run_path / "tensorboard"), purge_step=step + 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._board.close()
+
+    def metrics(self, step: int, epoch: int, values: dict[str, float]) -> None:
+        """Write one line, and the same to TensorBoard."""
+        rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
+        self._file.write(json.dumps({"step": step, "epoch": epoch, **rounded}) + "\n")
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+
+    def samples(self, step: int, sheet: RGB) -> None:
+        """Write samples/000500.png, and the same to TensorBoard."""
+        write_png(self._samples_dir / f"{step:06d}.png", sheet)
+        self._board.add_image("samples", sheet, step, dataformats="HWC")
+
+    def flush(self) -> None:
+        """Bring everything to disk: a checkpoint is worth no more than the log up to it."""
+        self._file.flush()
+        self._board.flush()
+
+
+def _cut_back(path: Path, step: int) -> None:
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except ValueError:
+            break  # the half line of a killed run: nothing follows it
+    write_file(path, "".join(kept))
+
+
+class Samples:
+    """The same few pairs again and again, with what the generator makes of them.
+
+    They are spread evenly over the validation split, or over the training split where there is no other.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+    recipe : Recipe
+    """
+
+    def __init__(self, dataset: PairDataset, recipe: Recipe) -> None:
+        self.split = "validation" if "validation" in dataset.num_pairs else "train"
+        total = dataset.num_pairs[self.split]
+        num = min(recipe.log.num_samples, total)
+        chosen = {i * total // num for i in range(num)}
+        encoded = [pair for i, pair in enumerate(dataset.encoded_pairs(self.split)) if i in chosen]
+        self._keys = [pair.key for pair in encoded]
+        self._titles = ("A", "G(A)", "B") if recipe.data.direction == "AtoB" else ("B", "G(B)", "A")
+        self._a, self._b = _read_sides(encoded, recipe)  # uint8 (num, crop_size, crop_size, 3)
+
+    def sheet(self, generator: nn.Module, device: Device) -> RGB:
+        """Draw condition, generated and real side by side; the generator works as it will once trained."""
+        generator.eval()
+        with torch.no_grad(), device.autocast():
+            fake_b = [generator(to_network(a[None].to(device.torch_device))) for a in self._a]
+        generator.train()
+        made = to_pixels(torch.cat(fake_b)).cpu()
+        rows = [[side.numpy() for side in row] for row in zip(self._a, made, self._b, strict=True)]
+        return draw_sheet(rows, self._titles, self._keys)
+
+
+def _read_sides(encoded: list[EncodedPair], recipe: Recipe) -> tuple[Tensor, Tensor]:
+    pairs = [read_pair(one, recipe.data, recipe.data.crop_size) for one in encoded]
+    a, b = (torch.from_numpy(np.stack(sides)) for sides in zip(*pairs, strict=True))
+    return a, b

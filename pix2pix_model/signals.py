@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM as a polite request: finish the step, save, then end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from pix2pix_data.console import say
+
+__all__ = ["StopRequest"]
+
+
+class StopRequest:
+    """While it is entered, the first Ctrl-C or SIGTERM sets `asked`; a second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers there alone
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _ask(self, number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+        say(f"{signal.Signals(number).name}: saving, then stopping")
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()

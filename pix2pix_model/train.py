@@ -1,0 +1,183 @@
+"""Training a run from its first step, or from where it stopped, to its end. The file to read first."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+
+from pix2pix_data.console import ProgressLine, say
+from pix2pix_data.dataset import PairDataset
+from pix2pix_data.errors import CheckpointError
+from pix2pix_model.card import model_card
+from pix2pix_model.checkpoint import (
+    DataFacts,
+    ModelConfig,
+    last_checkpoint,
+    load_state,
+    save_checkpoint,
+    save_model,
+)
+from pix2pix_model.data import PairCache
+from pix2pix_model.device import choose_device
+from pix2pix_model.recipe import Recipe
+from pix2pix_model.run_dir import RunDir
+from pix2pix_model.run_log import RunLog, Samples
+from pix2pix_model.schedule import Schedule, rng_for, seed_for
+from pix2pix_model.signals import StopRequest
+from pix2pix_model.state import build_state, generator_spec
+from pix2pix_model.step import train_step
+
+__all__ = ["TrainSummary", "data_facts", "model_config", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSummary:
+    """What was done since the run was started or continued."""
+
+    num_steps: int
+    num_images: int
+    elapsed_s: float
+
+
+def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
+    """Train until the schedule ends; a run that was stopped before goes on from its last checkpoint.
+
+    On a CPU the weights are the same to the bit, however often the run was stopped.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    dataset : PairDataset
+        The one at `recipe.data.path`.
+    run : RunDir
+        A new run, or one to continue.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C or SIGTERM, once everything is saved.
+    CheckpointError, ImageError, UsageError
+        If the last checkpoint does not fit the recipe, a pair cannot be decoded, or a setting cannot be used here.
+    """
+    start_s = time.monotonic()
+
+    # --- build ------------------------------------------------------------------------------------------------
+    device = choose_device(recipe.train.device, recipe.train.precision)
+    schedule = Schedule(recipe.train, dataset.num_pairs["train"])
+    state = build_state(recipe, device)
+    torch.backends.cudnn.benchmark = True  # one shape throughout: let cuDNN find its fastest kernels once
+
+    # --- resume -----------------------------------------------------------------------------------------------
+    if checkpoint_dir := last_checkpoint(run.path):
+        load_state(checkpoint_dir, state)
+        _check_unfinished(run, state.step, schedule)
+        say(f"Continuing after step {state.step} of {schedule.num_steps}")
+    first_step = state.step
+    say(f"On {device.words}")
+    run.record_start(recipe, data_facts(dataset), step=first_step, device_words=device.words)
+
+    # --- data -------------------------------------------------------------------------------------------------
+    samples = Samples(dataset, recipe)
+    cache = PairCache(dataset, recipe.data, split="train", spill_dir=run.path)
+
+    # --- train ------------------------------------------------------------------------------------------------
+    num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
+    clock = _Clock(num_images)
+    with (
+        RunLog(run.path, first_step) as log,
+        StopRequest() as stop,
+        ProgressLine("Training", total_images, unit="images", done=num_images) as progress,
+    ):
+        while state.step < schedule.num_steps:
+            # --- one step
+            epoch, learning_rate = schedule.epoch(state.step), schedule.learning_rate(state.step)
+            state.set_learning_rate(learning_rate)
+            jitter = rng_for("jitter", recipe.train.seed, state.step)
+            batch = cache.batch(schedule.pairs(state.step), jitter, device.torch_device)
+            torch.manual_seed(seed_for("dropout", recipe.train.seed, state.step))
+            state.means.add(train_step(state, batch, recipe.loss))
+            state.step += 1
+            is_last = state.step == schedule.num_steps
+            num_images = schedule.num_images(state.step)
+            progress.set(num_images)
+
+            # --- log
+            if state.step % recipe.log.metrics_every == 0 or is_last:
+                means = state.means.take()
+                log.metrics(
+                    state.step, epoch + 1, {**means, "lr": learning_rate, "images_per_s": clock.rate(num_images)}
+                )
+                progress.set(num_images, _note(state.step, epoch, schedule, means))
+
+            # --- sample
+            if state.step % recipe.log.samples_every == 0 or is_last:
+                log.samples(state.step, samples.sheet(state.generator, device))
+
+            # --- save
+            if is_last or stop.asked or clock.checkpoint_is_due(recipe.log.checkpoint_minutes):
+                log.flush()
+                save_checkpoint(run.checkpoints_dir, state, model_config(recipe, dataset, state.step))
+            if stop.asked and not is_last:
+                raise KeyboardInterrupt
+
+    # --- finish -----------------------------------------------------------------------------------------------
+    config = model_config(recipe, dataset, state.step)
+    save_model(run.model_dir, state.generator, config, model_card(config, recipe))
+    return TrainSummary(
+        state.step - first_step, total_images - schedule.num_images(first_step), time.monotonic() - start_s
+    )
+
+
+def data_facts(dataset: PairDataset) -> DataFacts:
+    """Say which dataset this is, without the folders of this machine."""
+    return DataFacts(name=dataset.path.resolve().name, fingerprint=dataset.fingerprint, num_pairs=dataset.num_pairs)
+
+
+def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfig:
+    """Describe the generator of a recipe after so many steps."""
+    return ModelConfig(
+        name=recipe.name,
+        architecture=recipe.generator.name,
+        spec=generator_spec(recipe),
+        direction=recipe.data.direction,
+        crop_size=recipe.data.crop_size,
+        data=data_facts(dataset),
+        steps=steps,
+        version=version("pix2pix-kit"),
+    )
+
+
+def _check_unfinished(run: RunDir, step: int, schedule: Schedule) -> None:
+    if step > schedule.num_steps or (step == schedule.num_steps and run.model_dir.exists()):
+        fix = "ask for more with --set train.epochs=... or train.max_steps=..., or start another with --new"
+        raise CheckpointError(f"the run has all of its {schedule.num_steps} steps", where=run.path, fix=fix)
+
+
+def _note(step: int, epoch: int, schedule: Schedule, means: dict[str, float]) -> str:
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+    return f"step {step}, epoch {epoch + 1}/{schedule.num_epochs}, {losses}"
+
+
+class _Clock:
+    """Says how fast it goes since it was last asked, and when the next checkpoint is due."""
+
+    def __init__(self, num_images: int) -> None:
+        self._num_images = num_images
+        self._asked_s = self._saved_s = time.monotonic()
+
+    def rate(self, num_images: int) -> float:
+        """Return images per second since the last call; samples and checkpoints are part of that time."""
+        now_s = time.monotonic()
+        rate = (num_images - self._num_images) / (now_s - self._asked_s)
+        self._num_images, self._asked_s = num_images, now_s
+        return rate
+
+    def checkpoint_is_due(self, minutes: float) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._saved_s < minutes * 60:
+            return False
+        self._saved_s = now_s
+        return True
