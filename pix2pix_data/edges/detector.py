@@ -1,0 +1,44 @@
+"""What an edge detector is, and the table of those that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from pix2pix_data.registry import Registry
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB, FloatMap
+
+__all__ = ["DETECTORS", "DetectorFactory", "EdgeDetector"]
+
+
+class EdgeDetector(Protocol):
+    """A way to see edges in photos; what it loads, it loads when it is made."""
+
+    def __call__(self, photos: Sequence[RGB]) -> list[FloatMap]:
+        """Return the edge probability of each photo.
+
+        Parameters
+        ----------
+        photos : sequence of ndarray of shape (H, W, 3), uint8
+            One or many, of equal or different sizes; the map of a photo does not depend on the others.
+
+        Returns
+        -------
+        list of ndarray of shape (H, W), float32
+            In [0, 1], where 1 is a certain edge and 25/255 is worth drawing; aligned with the photo to the pixel.
+        """
+
+
+DetectorFactory: TypeAlias = Callable[[], EdgeDetector]
+
+DETECTORS: Registry[DetectorFactory] = Registry("edge detector", "pix2pix_data.edge_detectors")
+"""A factory imports what it needs when it is called: `--help` lists the names and loads none of it."""
+
+
+@DETECTORS.register("classical")
+def _classical() -> EdgeDetector:
+    from pix2pix_data.edges.classical import ClassicalDetector
+
+    return ClassicalDetector()
