@@ -26,16 +26,21 @@ __all__ = ["ClassicalDetector"]
 # Powers by Gaussian sigma in pixels, and the numbers below them. A logistic regression on published drawings of shoes
 # and on the human contours of BSDS500 (training parts) gave the start; a search for the best strokes at the threshold
 # of the paper, on the same photos, gave these.
-_GRADIENT_POWERS = {1.2: 1.75, 2.0: 1.23, 3.0: 0.94}
-_SURROUND_POWERS = {6.0: -0.97, 24.0: -1.01}
-_LOG_ODDS = 4.53
-_CERTAIN = 0.35
+_GRADIENT_POWERS = {1.2: 1.44, 2.0: 1.8, 3.0: 1.3}
+_SURROUND_POWERS = {6.0: -1.24, 24.0: -1.44}
+_LOG_ODDS = 4.0
+_CERTAIN = 0.26
 """A faint edge is kept where it hangs together with a pixel of this probability: contours close, crumbs go."""
 
 _UNDRAWN = np.float32(0.9 * THRESHOLD)
 
-_FAINTEST = np.float32(0.0027)
+_FAINTEST = np.float32(0.0036)
 """Added to each gradient, in lightness from black to white per pixel: what noise and JPEG do is under it."""
+
+_FULL_CONTRAST = 0.1
+_LEAST_CONTRAST = 0.02
+"""A photo whose strongest gradients are under the first is lifted to it, as if they were no less than the second:
+mist and white on white keep their contours, and the noise of a blank photo stays noise."""
 
 _ROUNDING = np.float32(1e-5)  # smoothing leaves such gradients on a blank photo
 _COARSEST_SIGMA_PX = 4  # a wider Gaussian runs on a smaller picture
@@ -65,13 +70,19 @@ def _edge_probability(photo: RGB) -> FloatMap:
     finest = gradients[min(gradients)]
     cues = [(power, gradients[sigma]) for sigma, power in _GRADIENT_POWERS.items()]
     cues += [(power, _wide_mean(finest, sigma)) for sigma, power in _SURROUND_POWERS.items()]
-    # In units of the faintest gradient, so that a blank photo has the odds of `blank` and these alone.
-    blank = _LOG_ODDS + sum(power for power, _ in cues) * float(np.log(_FAINTEST))
+    lift = float(np.log(_FULL_CONTRAST / _contrast(finest)))
+    # Cues count in units of the faintest gradient: these are the odds on a blank photo, and the floor of every map.
+    blank = _LOG_ODDS + lift + sum(power for power, _ in cues) * float(np.log(_FAINTEST))
     log_odds = np.full(finest.shape, blank, np.float32)
     for power, gradient in cues:
         log_odds += np.float32(power) * np.log(1 + gradient / _FAINTEST)
     above: FloatMap = np.maximum(_logistic(log_odds) - _logistic(np.full(1, blank, np.float32)), 0)
     return above
+
+
+def _contrast(gradient: FloatMap) -> float:
+    """Measure a photo's strongest gradients: on a product photo, the outline is more than one pixel in a hundred."""
+    return float(np.clip(np.percentile(gradient, 99), _LEAST_CONTRAST, _FULL_CONTRAST))
 
 
 def _linked(probability: FloatMap) -> FloatMap:

@@ -133,10 +133,17 @@ def ramp_of_contrast(lowest: int, highest: int) -> np.ndarray:
 
 
 def test_faint_edge_is_drawn_only_where_it_joins_a_certain_one():
-    faint, joined = edge_map(ramp_of_contrast(14, 18)), edge_map(ramp_of_contrast(14, 80))
-    assert faint.max() > 0.8 * THRESHOLD
-    assert not strokes(faint).any()
-    assert strokes(joined)[:, 6:20].any()
+    alone, joined = edge_map(ramp_of_contrast(6, 8)), edge_map(ramp_of_contrast(8, 60))
+    assert alone.max() > 0.8 * THRESHOLD
+    assert not strokes(alone).any()
+    assert joined[:, 6:12].max() < 0.25
+    assert strokes(joined)[:, 6:12].any(axis=0).all()
+
+
+def test_misty_photo_keeps_its_outline():
+    rows, columns = np.nonzero(strokes(edge_map(disc((222, 222, 225), on=(235, 235, 235)))))
+    assert len(rows) > 150
+    assert distance_from_outline(rows, columns).max() <= 2
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 17), (3, 7), (8, 1), (10, 31)])
