@@ -35,10 +35,7 @@ class EdgesMaker(PhotoMaker):
 
     detector: str = Field("classical", description="What sees the edges: classical, or one that a package adds.")
     threshold: float = Field(
-        25 / 255,
-        gt=0,
-        lt=1,
-        description="Probability from which an edge is drawn, 25/255 in the paper; higher draws less.",
+        25 / 255, gt=0, lt=1, description="Probability from which an edge is drawn; the paper's is 25/255."
     )
     min_length: int = Field(5, ge=1, description="Shortest stroke drawn, in pixels.")
 
