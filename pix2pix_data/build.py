@@ -320,12 +320,17 @@ def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, ou
     write_preview(ParquetDataset(out), out / "preview.png")
     options = BuildOptions(**plan.identity["options"])
     command = command_line(plan.identity["maker"], maker, source, options)
-    write_file(out / "README.md", write_card(out.resolve().name, maker.summary(), command, num_pairs, len(failed)))
+    write_file(out / "README.md", write_card(out.resolve().name, _sides(maker), command, num_pairs, len(failed)))
     for left_behind in (*out.glob(".*.part"), *(out / "data").glob(".*.part")):  # by a process that was killed
         left_behind.unlink(missing_ok=True)
     write_file(out / "build.json", _json(record))
     shutil.rmtree(state)
     return _summary(record, plan, was_complete=False)
+
+
+def _sides(maker: PairMaker) -> str:
+    """Say what A and B are: what stands behind the colon in a maker's help."""
+    return maker.summary().rpartition(": ")[2]
 
 
 def _summary(record: dict[str, Any], plan: Plan, *, was_complete: bool) -> BuildSummary:

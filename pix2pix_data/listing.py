@@ -61,7 +61,10 @@ def keys_of(photos: tuple[Path, ...], folder: Path) -> list[str]:
     short = [_utf8(path.relative_to(folder).with_suffix("").as_posix()) for path in photos]
     num_called = Counter(short)
     full = [_utf8(path.relative_to(folder).as_posix()) for path in photos]
-    return [name if num_called[name] == 1 else long for name, long in zip(short, full, strict=True)]
+    taken = set(full)
+    return [
+        name if num_called[name] == 1 and name not in taken else long for name, long in zip(short, full, strict=True)
+    ]
 
 
 def match_by_key(folder_a: Path, folder_b: Path) -> tuple[list[tuple[str, Path, Path]], list[Path], list[Path]]:

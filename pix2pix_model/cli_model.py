@@ -81,7 +81,7 @@ def translate(
     if done.failures:
         result(f"  each one: {out / 'failures.jsonl'}")
     if done.num_pictures:
-        result(f"look at {out / 'sheet.png'}")
+        result(f"look at {done.sheet}")
     if len(done.failures) > _MAX_FAILED * len(source.jobs):
         raise typer.Exit(3)
 

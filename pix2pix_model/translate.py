@@ -76,6 +76,7 @@ class Translated:
 
     num_pictures: int
     failures: tuple[Failure, ...]
+    sheet: Path
 
 
 def find_inputs(paths: Sequence[Path], *, split: str | None = None) -> Source:
@@ -148,6 +149,7 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
         With the pictures that failed; they are in failures.jsonl too.
     """
     generator = model.generator.to(device.torch_device).eval()
+    sheet = out / ("sheet.png" if all(job.key != "sheet" for job in source.jobs) else "comparison-sheet.png")
     on_sheet = {i * len(source.jobs) // _SHEET_ROWS for i in range(_SHEET_ROWS)}
     rows, captions, failures = [], [], []
     with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
@@ -158,7 +160,7 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
                 given, target = (None if side is None else _to_size(side, size_px) for side in sides)
                 assert given is not None
                 picture = run_generator(generator, given, device)
-                write_png(out / f"{job.key}.png", picture)
+                write_png(_output_path(out, job.key), picture)
                 if i in on_sheet:
                     rows.append([_cell(side) for side in (given, picture, target) if side is not None])
                     captions.append(job.key)
@@ -166,10 +168,10 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
                 failures.append(Failure(job.key, str(job.path or job.key), str(error)))
             progress.advance()
     if rows:
-        write_png(out / "sheet.png", draw_sheet(rows, ["A", "G(A)", "B"][: len(rows[0])], captions))
+        write_png(sheet, draw_sheet(rows, ["A", "G(A)", "B"][: len(rows[0])], captions))
     lines = (json.dumps({"key": one.key, "source": one.source, "reason": one.reason}) for one in failures)
     write_file(out / "failures.jsonl", "".join(f"{line}\n" for line in lines))
-    return Translated(len(source.jobs) - len(failures), tuple(failures))
+    return Translated(len(source.jobs) - len(failures), tuple(failures), sheet)
 
 
 @torch.inference_mode()
@@ -204,6 +206,14 @@ def run_generator(generator: torch.nn.Module, picture: RGB, device: Device) -> R
         made = generator(batch)
     pixels = to_pixels(made)[0].cpu().numpy()
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+
+
+def _output_path(out: Path, key: str) -> Path:
+    """Return where a picture goes; the keys of a dataset made by others may be anything."""
+    path = out / f"{key}.png"
+    if not path.resolve().is_relative_to(out.resolve()):
+        raise ImageError("this key leads out of the output folder", where=key)
+    return path
 
 
 def _read(source: Source, direction: str) -> Iterator[tuple[Job, tuple[RGB, RGB | None] | ImageError]]:

@@ -43,6 +43,8 @@ def test_a_folder_without_photos_is_a_named_error(problem, tmp_path):
 def test_photos_of_one_name_keep_their_suffix():
     paths = (Path("d/a.jpg"), Path("d/a.png"), Path("d/b.png"))
     assert keys_of(paths, Path("d")) == ["a.jpg", "a.png", "b"]
+    tricky = (*paths, Path("d/a.jpg.png"), Path("d/c"))
+    assert keys_of(tricky, Path("d")) == ["a.jpg", "a.png", "b", "a.jpg.png", "c"]
 
 
 def test_a_name_in_another_encoding_gives_a_key_that_can_be_stored():

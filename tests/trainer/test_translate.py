@@ -14,7 +14,7 @@ from pix2pix_data.images import read_rgb, write_png
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, load_model, save_model
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
-from pix2pix_model.translate import find_inputs, run_generator, translate
+from pix2pix_model.translate import Job, Source, find_inputs, run_generator, translate
 
 SIZE_PX = 32
 CPU = choose_device("cpu")
@@ -112,6 +112,15 @@ def test_a_split_is_asked_for_of_datasets_alone(tmp_path):
     write_png(tmp_path / "in" / "a.png", picture(1))
     with pytest.raises(UsageError, match="only a paired dataset"):
         find_inputs([tmp_path / "in"], split="train")
+
+
+def test_a_key_that_leads_out_of_the_folder_is_refused(model, tmp_path):
+    write_png(tmp_path / "in" / "a.png", picture(1))
+    source = Source((Job("../../escaped", tmp_path / "in" / "a.png"), Job("sheet", tmp_path / "in" / "a.png")))
+    done = translate(model, source, tmp_path / "x" / "out", device=CPU)
+    assert [failure.key for failure in done.failures] == ["../../escaped"]
+    assert not (tmp_path / "escaped.png").exists()
+    assert done.sheet.name == "comparison-sheet.png", "the picture called sheet keeps its name"
 
 
 def test_two_pictures_of_one_name_are_refused(tmp_path):
