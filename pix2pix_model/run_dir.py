@@ -1,9 +1,11 @@
 """The folder of a run: its number, its lock, its recipe and where it was trained; and finding the one to continue.
 
-runs/0003-edges2shoes/
-    recipe.toml        resolved; p2p-train takes it
-    environment.json   the dataset, and for each start: step, versions, device and why it was chosen
-    metrics.jsonl, tensorboard/, samples/, checkpoints/, model/
+    runs/0003-edges2shoes/
+        recipe.toml        resolved; p2p-train takes it
+        environment.json   the dataset, and for each start: step, versions, device and why it was chosen
+        metrics.jsonl, tensorboard/, samples/, checkpoints/, model/
+
+A run is finished when it has model/.
 """
 
 from __future__ import annotations

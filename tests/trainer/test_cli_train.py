@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+
+from pix2pix_model.recipe_file import load_recipe
+
+IMPORTS = "import sys; from pix2pix_model.cli_train import main\ntry: main()\nfinally: print(*sorted(sys.modules))"
+
+
+def test_help_loads_neither_torch_nor_numpy():
+    line = [sys.executable, "-c", IMPORTS, "--help"]
+    shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert "p2p-train recipes/edges2shoes.toml" in shown
+    assert not {"torch", "numpy", "pyarrow"} & set(shown.split())
+
+
+def test_it_trains_and_says_what_to_type_next(recipe_path, p2p_train, tmp_path):
+    ended = p2p_train(recipe_path)
+    assert ended.returncode == 0, ended.stderr
+    first, second = ended.stdout.splitlines()
+    assert first.startswith("6 steps, 11 images in ")
+    assert second == "next: p2p-model translate runs/0001-tiny IMAGES"
+    assert ended.stderr.startswith("tiny: 7 train, 3 validation pairs of ")
+    again = p2p_train(tmp_path / "runs" / "0001-tiny" / "recipe.toml", "--dry-run")
+    assert "would start a new one" in again.stdout
+
+
+def test_dry_run_tells_all_and_leaves_nothing(recipe_path, p2p_train, tmp_path):
+    ended = p2p_train(recipe_path, "--dry-run", "--set", "train.epochs=3")
+    assert ended.returncode == 0, ended.stderr
+    assert tomllib.loads(ended.stdout)["train"]["epochs"] == 3
+    assert "# generator: unet, " in ended.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_faults_of_a_recipe_end_in_exit_code_1(recipe_path, p2p_train):
+    ended = p2p_train(recipe_path, "--set", "train.epoch=3", "--set", "data.mirror=perhaps")
+    assert ended.returncode == 1
+    assert "did you mean train.epochs?" in ended.stderr
+    assert "data.mirror: should be a valid boolean, not 'perhaps'" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_missing_dataset_comes_with_the_command_that_makes_it(recipe_path, p2p_train):
+    made_by = 'data.source="make it: p2p-data edges ./photos"'
+    ended = p2p_train(recipe_path, "--set", "data.path=nowhere", "--set", made_by)
+    assert ended.returncode == 1
+    assert "to do: make it: p2p-data edges ./photos" in ended.stderr
+
+
+def test_wrong_usage_ends_in_exit_code_2(recipe_path, p2p_train):
+    assert p2p_train("--new").returncode == 2
+    assert p2p_train(recipe_path, "--resume", "runs/0001-tiny", "--new").returncode == 2
+
+
+def test_resume_continues_a_run_past_its_end(recipe_path, p2p_train, tmp_path):
+    run = tmp_path / "runs" / "0001-tiny"
+    p2p_train(recipe_path, "--set", "train.max_steps=1")
+    ended = p2p_train("--resume", run, "--set", "train.max_steps=3")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("2 steps, ")
+    assert load_recipe(run / "recipe.toml").train.max_steps == 3

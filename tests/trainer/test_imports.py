@@ -1,0 +1,57 @@
+"""Who may import whom: read from the source, held against the design."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+GROUND_FLOOR = {"atomic", "console", "dataset", "errors", "images", "listing", "pair", "registry", "sheet"}
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def modules(package: str) -> dict[str, Path]:
+    paths = (ROOT / package).rglob("*.py")
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def test_the_trainer_stands_on_the_ground_floor_alone():
+    used = {
+        name.split(".")[1]
+        for path in modules("pix2pix_model").values()
+        for name in imports_of(path)
+        if name.startswith("pix2pix_data.")
+    }
+    assert used <= GROUND_FLOOR
+
+
+def test_the_trainer_has_no_cycle():
+    known = modules("pix2pix_model")
+    graph = {name: (imports_of(path) & known.keys()) - {name} for name, path in known.items()}
+    for name in graph:  # a package's __init__ gathers its modules: not a cycle
+        graph[name] = {other for other in graph[name] if not name.startswith(f"{other}.")}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_networks_and_losses_know_nothing_of_training():
+    for name, path in modules("pix2pix_model").items():
+        if name.startswith("pix2pix_model.nets") or name == "pix2pix_model.losses":
+            ours = {other for other in imports_of(path) if other.startswith("pix2pix_model.")}
+            assert all(other.startswith("pix2pix_model.nets") for other in ours)
+
+
+def test_the_command_line_is_imported_by_none():
+    for name, path in modules("pix2pix_model").items():
+        if name != "pix2pix_model.__main__":
+            assert not {other for other in imports_of(path) if other.startswith("pix2pix_model.cli_")}

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pix2pix_data.errors import RecipeError
+from pix2pix_model.recipe import DataSettings, Recipe, to_toml
+from pix2pix_model.recipe_file import load_recipe
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def fault_of(tmp_path: Path, text: str, *overrides: str) -> str:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text), overrides)
+    return caught.value.what
+
+
+def test_defaults_are_those_of_the_authors_pytorch_code():
+    recipe = Recipe(data=DataSettings(path=Path("pairs")))
+    data, train, loss = recipe.data, recipe.train, recipe.loss
+    assert (data.load_size, data.crop_size, data.mirror, data.direction) == (286, 256, True, "AtoB")
+    assert (train.epochs, train.decay_epochs, train.batch, train.learning_rate) == (100, 100, 1, 2e-4)
+    assert (train.beta1, train.beta2, loss.l1, loss.gan, loss.discriminator_factor) == (0.5, 0.999, 100, "vanilla", 0.5)
+    assert (recipe.generator.dropout_at, recipe.generator.dropout) == ("pytorch", 0.5)
+
+
+def test_all_faults_are_told_at_once(tmp_path):
+    text = """
+    [data]
+    lode_size = 286
+    crop_size = 300
+    epochs = 3
+    direction = "AtoBB"
+    [train]
+    epochs = "many"
+    batch = 0
+    [generator]
+    name = "unett"
+    [discriminator]
+    name = "patchgen"
+    [lss]
+    l1 = 10
+    """
+    faults = fault_of(tmp_path, text, "train.seeed=3", "train", "log.num_samples=0").splitlines()
+    assert faults[0] == "the recipe has 13 faults"
+    expected = [
+        "--set train: should be section.key=value, such as train.epochs=20",
+        "data.path: is required",
+        "data.direction: should be 'AtoB' or 'BtoA', not 'AtoBB'; did you mean 'AtoB'?",
+        "data.crop_size: should be at most data.load_size (286), not 300",
+        "data.lode_size: no such setting; did you mean data.load_size?",
+        "data.epochs: no such setting; did you mean train.epochs?",
+        "train.epochs: should be a valid integer, not 'many'",
+        "train.batch: should be greater than or equal to 1, not 0",
+        "train.seeed: no such setting; did you mean train.seed?",
+        "log.num_samples: should be greater than or equal to 1, not 0",
+        "lss: no such section; did you mean loss?",
+        "generator.name: no generator is called 'unett'; did you mean 'unet'?",
+        "discriminator.name: no discriminator is called 'patchgen'; did you mean 'patchgan'?",
+    ]
+    assert sorted(line.strip() for line in faults[1:]) == sorted(expected)
+
+
+def test_a_slip_of_toml_is_told_with_its_line(tmp_path):
+    assert "line 2" in fault_of(tmp_path, "[data]\npath = pairs\n")
+
+
+def test_a_value_in_place_of_a_section_is_told(tmp_path):
+    assert "train: should be a section" in fault_of(tmp_path, 'train = 3\n[data]\npath = "p"\n', "train.epochs=1")
+
+
+def test_an_empty_recipe_asks_for_the_data(tmp_path):
+    assert 'data.path: is required, such as data.path = "shoes-edges"' in fault_of(tmp_path, "")
+
+
+def test_overrides_replace_settings_of_the_file(tmp_path):
+    path = write(tmp_path, '[data]\npath = "pairs"\n[train]\nepochs = 5\n')
+    recipe = load_recipe(path, ["train.epochs=7", "data.mirror=false", "data.path=other", "train.learning_rate=1e-3"])
+    assert (recipe.train.epochs, recipe.data.mirror, recipe.data.path) == (7, False, Path("other"))
+    assert recipe.train.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize("folder", ["2024", "true", "a=b", '"quoted"', "C:/photos"])
+def test_a_path_is_text_whatever_it_looks_like(tmp_path, folder):
+    path = write(tmp_path, '[data]\npath = "pairs"\n')
+    assert load_recipe(path, [f"data.path={folder}"]).data.path == Path(folder.strip('"'))
+
+
+def test_a_recipe_is_named_after_its_file(tmp_path):
+    assert load_recipe(write(tmp_path, '[data]\npath = "pairs"\n')).name == "mine"
+
+
+def test_a_missing_recipe_names_the_nearest(tmp_path):
+    write(tmp_path, "")
+    with pytest.raises(RecipeError, match=r"did you mean .*mine.toml"):
+        load_recipe(tmp_path / "mime.toml")
+    with pytest.raises(RecipeError, match="paper's recipes lie in"):
+        load_recipe(tmp_path / "nowhere" / "facades.toml")
+
+
+def test_a_resolved_recipe_reads_back_as_the_same(tmp_path):
+    data = DataSettings(path=Path('odd "name"/ü'), source="a\\b\n\tc", load_size=64, crop_size=64, mirror=False)
+    recipe = Recipe(name="x", data=data)
+    assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe
+
+
+def test_every_setting_is_described():
+    for section in Recipe.model_fields.values():
+        for field in getattr(section.annotation, "model_fields", {}).values():
+            assert field.description

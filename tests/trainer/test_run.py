@@ -1,0 +1,171 @@
+"""Runs on disk: what they hold, and that stopping one changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from pix2pix_data.errors import CheckpointError
+from pix2pix_data.images import read_rgb
+from pix2pix_model.recipe_file import load_recipe
+from pix2pix_model.run_dir import find_unfinished, make_run, open_run
+
+LOGGED = ["loss_g_gan", "loss_g_l1", "loss_d_real", "loss_d_fake", "d_accuracy", "lr", "images_per_s"]
+
+
+def lines(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_speed(run: Path) -> list[dict[str, float]]:
+    return [{name: value for name, value in line.items() if name != "images_per_s"} for line in lines(run)]
+
+
+def weights(run: Path) -> bytes:
+    return (run / "checkpoints" / "step-000006" / "model.safetensors").read_bytes()
+
+
+def test_a_run_holds_what_the_design_says(train_tiny, recipe_path):
+    run = train_tiny()
+    assert run.name == "0001-tiny"
+    assert {path.name for path in run.iterdir()} >= {
+        "recipe.toml",
+        "environment.json",
+        "metrics.jsonl",
+        "tensorboard",
+        "samples",
+        "checkpoints",
+        "model",
+    }
+    assert {path.name for path in (run / "model").iterdir()} == {"model.safetensors", "config.json", "README.md"}
+    assert load_recipe(run / "recipe.toml") == load_recipe(recipe_path)
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["last", "step-000005", "step-000006"]
+
+
+def test_metrics_are_named_as_in_the_code(train_tiny):
+    logged = lines(train_tiny())
+    assert [line["step"] for line in logged] == [2, 4, 6]
+    assert [list(line)[2:] for line in logged] == [LOGGED] * 3
+
+
+def test_samples_show_the_same_validation_pairs_each_time(train_tiny):
+    sheets = [read_rgb(path) for path in sorted((train_tiny() / "samples").glob("*.png"))]
+    assert len(sheets) == 2
+    assert sheets[0].shape == sheets[1].shape
+    changed = (sheets[0] != sheets[1]).any((0, 2)).nonzero()[0]
+    assert 8 + 32 + 8 <= changed.min() <= changed.max() < 8 + 2 * (32 + 8)  # the middle column alone
+
+
+def test_environment_tells_device_versions_and_data(train_tiny):
+    told = json.loads((train_tiny() / "environment.json").read_text())
+    assert told["dataset"]["num_pairs"] == {"train": 7, "validation": 3}
+    assert "CPU" in told["starts"][0]["device"] or "GPU" in told["starts"][0]["device"]
+    assert set(told["starts"][0]["versions"]) >= {"torch", "numpy"}
+
+
+def test_six_steps_are_three_and_three_to_the_bit(train_tiny):
+    whole = train_tiny()
+    halves = train_tiny("train.max_steps=3", "log.metrics_every=4")
+    train_tiny(resume=halves)
+    assert weights(halves) == weights(whole)
+    for name in ("optimizer.safetensors", "state.json"):
+        paths = [run / "checkpoints" / "step-000006" / name for run in (whole, halves)]
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert (halves / "model" / "model.safetensors").read_bytes() == (whole / "model" / "model.safetensors").read_bytes()
+
+
+def test_what_was_logged_after_the_checkpoint_is_logged_once(train_tiny):
+    whole, stopped = train_tiny(), train_tiny()
+    shutil.rmtree(stopped / "model")
+    shutil.rmtree(stopped / "checkpoints" / "step-000006")
+    (stopped / "checkpoints" / "last").write_text("step-000005\n")
+    with (stopped / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 8, "los')  # the half line of a kill
+    train_tiny(resume=stopped)
+    assert without_speed(stopped) == without_speed(whole)
+
+
+def test_a_complete_run_is_not_continued_without_more_steps(train_tiny):
+    run = train_tiny()
+    with pytest.raises(CheckpointError, match="all of its 6 steps"):
+        train_tiny(resume=run)
+    train_tiny("train.max_steps=7", resume=run)
+    assert (run / "checkpoints" / "last").read_text() == "step-000007\n"
+
+
+def test_a_run_keeps_its_networks(train_tiny, recipe_path):
+    run = train_tiny()
+    with pytest.raises(CheckpointError, match=r"cannot change generator, data.direction"):
+        open_run(run, load_recipe(recipe_path, ["generator.width=3", "data.direction=BtoA"]))
+
+
+def test_a_locked_run_is_left_alone(tmp_path, recipe, dataset):
+    from pix2pix_model.train import data_facts
+
+    run = make_run(tmp_path / "runs", "tiny")
+    run.record_start(recipe, data_facts(dataset), step=0, device_words="")
+    assert find_unfinished(tmp_path / "runs", recipe, dataset.fingerprint) is None
+    with pytest.raises(CheckpointError, match="another process"):
+        open_run(run.path, recipe)
+    run.lock.release()
+    found = find_unfinished(tmp_path / "runs", recipe, dataset.fingerprint)
+    assert found is not None
+    assert found.path == run.path
+    found.lock.release()
+
+
+def test_only_the_same_recipe_on_the_same_data_is_continued(tmp_path, recipe_path, recipe, dataset):
+    from pix2pix_model.train import data_facts
+
+    run = make_run(tmp_path / "runs", "tiny")
+    run.record_start(recipe, data_facts(dataset), step=0, device_words="")
+    run.lock.release()
+    other = load_recipe(recipe_path, ["train.seed=1"])
+    assert find_unfinished(tmp_path / "runs", other, dataset.fingerprint) is None
+    assert find_unfinished(tmp_path / "runs", recipe, "other pairs") is None
+
+
+def start_and_kill(recipe_path: Path, seconds: float, number: signal.Signals) -> subprocess.Popen[str]:
+    """Start p2p-train; `seconds` after its first checkpoint, send it a signal."""
+    line = [os.sys.executable, "-m", "pix2pix_model", str(recipe_path), "--set", "train.max_steps=50"]
+    process = subprocess.Popen(line, cwd=recipe_path.parent, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pointer = recipe_path.parent / "runs" / "0001-tiny" / "checkpoints" / "last"
+    before = pointer.read_text() if pointer.is_file() else None
+    while process.poll() is None and (pointer.read_text() if pointer.is_file() else None) == before:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    return process
+
+
+def test_a_killed_run_goes_on_by_the_same_command_to_the_same_weights(tmp_path, recipe_path, p2p_train):
+    rng = random.Random(0)
+    for _ in range(2):
+        process = start_and_kill(recipe_path, rng.uniform(0, 0.2), signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+    ended = p2p_train(recipe_path, "--set", "train.max_steps=50")
+    assert ended.returncode == 0, ended.stderr
+    assert "continuing it" in ended.stderr
+    p2p_train(recipe_path, "--set", "train.max_steps=50", "--runs", "undisturbed")
+    models = [tmp_path / runs / "0001-tiny" / "model" / "model.safetensors" for runs in ("runs", "undisturbed")]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    assert without_speed(models[0].parents[1]) == without_speed(models[1].parents[1])
+
+
+def test_sigterm_saves_and_ends(tmp_path, recipe_path):
+    recipe_path.write_text(recipe_path.read_text().replace("checkpoint_minutes = 0", "checkpoint_minutes = 0.001"))
+    process = start_and_kill(recipe_path, 0, signal.SIGTERM)
+    assert process.returncode == 130
+    run = tmp_path / "runs" / "0001-tiny"
+    assert (run / "checkpoints" / "last").is_file()
+    assert not (run / "model").exists()
+    assert not list(run.rglob("*.part"))

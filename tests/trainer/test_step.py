@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pix2pix_model.data import Batch
+from pix2pix_model.device import choose_device
+from pix2pix_model.recipe import Recipe
+from pix2pix_model.recipe_file import load_recipe
+from pix2pix_model.state import TrainState, build_state
+from pix2pix_model.step import train_step
+
+CPU = choose_device("cpu")
+NAMES = ["loss_g_gan", "loss_g_l1", "loss_d_real", "loss_d_fake", "d_accuracy"]
+
+
+def make_batch(num: int = 2) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.rand(num, 3, 32, 32, generator=generator) * 2 - 1 for _ in range(2))
+    return Batch(a, b)
+
+
+@pytest.fixture
+def state(recipe: Recipe) -> TrainState:
+    return build_state(recipe, CPU)
+
+
+def test_a_step_is_that_of_plain_adam_on_the_written_losses(recipe, state):
+    """The discriminator first, then the generator judged by the updated discriminator."""
+    batch = make_batch()
+    generator, discriminator = copy.deepcopy((state.generator, state.discriminator))
+    adam = {"lr": 2e-4, "betas": (0.5, 0.999)}
+    optimizer_g = torch.optim.Adam(generator.parameters(), **adam)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), **adam)
+    for step in range(3):
+        torch.manual_seed(step)
+        losses = train_step(state, batch, recipe.loss)
+        torch.manual_seed(step)
+
+        fake_b = generator(batch.a)
+        fake = discriminator(torch.cat([batch.a, fake_b.detach()], 1))
+        real = discriminator(torch.cat([batch.a, batch.b], 1))
+        loss_fake = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
+        loss_real = F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
+        optimizer_d.zero_grad()
+        ((loss_fake + loss_real) / 2).backward()
+        optimizer_d.step()
+        judged = discriminator(torch.cat([batch.a, fake_b], 1))
+        loss_gan = F.binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
+        loss_l1 = F.l1_loss(fake_b, batch.b)
+        optimizer_g.zero_grad()
+        (loss_gan + 100 * loss_l1).backward()
+        optimizer_g.step()
+
+        expected = [loss_gan, loss_l1, loss_real, loss_fake]
+        assert [losses[name].item() for name in NAMES[:4]] == pytest.approx([e.item() for e in expected], abs=1e-4)
+    for network, by_hand in ((state.generator, generator), (state.discriminator, discriminator)):
+        for ours, theirs in zip(network.parameters(), by_hand.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_losses_are_detached_and_named_as_in_the_log(recipe, state):
+    losses = train_step(state, make_batch(), recipe.loss)
+    assert list(losses) == NAMES
+    assert not any(value.requires_grad or value.ndim for value in losses.values())
+    assert 0 <= losses["d_accuracy"].item() <= 1
+
+
+def test_the_generators_loss_leaves_no_gradient_in_the_discriminator(recipe, state):
+    train_step(state, make_batch(), recipe.loss)
+    after_d = [parameter.grad.clone() for parameter in state.discriminator.parameters()]
+    state.discriminator.requires_grad_(False)
+    fake_b = state.generator(make_batch().a)
+    state.discriminator(torch.cat((make_batch().a, fake_b), 1)).mean().backward()
+    for parameter, before in zip(state.discriminator.parameters(), after_d, strict=True):
+        assert torch.equal(parameter.grad, before)
+
+
+def test_the_discriminator_factor_scales_its_gradient_alone(recipe_path):
+    gradients = []
+    for factor in ("0.5", "1.0"):
+        recipe = load_recipe(recipe_path, [f"loss.discriminator_factor={factor}"])
+        state = build_state(recipe, CPU)
+        torch.manual_seed(0)
+        train_step(state, make_batch(), recipe.loss)
+        gradients.append(next(iter(state.discriminator.parameters())).grad)
+    torch.testing.assert_close(2 * gradients[0], gradients[1])
+
+
+def test_it_overfits_four_pairs(recipe_path):
+    recipe = load_recipe(recipe_path, ["generator.width=8", "generator.dropout=0.0", "train.learning_rate=2e-3"])
+    state, batch = build_state(recipe, CPU), make_batch(4)
+    smooth = F.avg_pool2d(batch.b, 9, 1, 4)  # noise itself could not be learned in a few steps
+    l1 = [train_step(state, Batch(batch.a, smooth), recipe.loss)["loss_g_l1"].item() for _ in range(60)]
+    assert l1[-1] < 0.5 * l1[0]
+
+
+def test_equal_seeds_give_equal_weights_and_other_seeds_others(recipe_path):
+    first, again, other = (
+        build_state(load_recipe(recipe_path, [f"train.seed={seed}"]), CPU).generator.encoder[0][0].weight
+        for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_bf16_keeps_weights_and_losses_in_float32(recipe):
+    state = build_state(recipe, choose_device("cpu", "bf16"))
+    losses = train_step(state, make_batch(), recipe.loss)
+    assert {value.dtype for value in losses.values()} == {torch.float32}
+    assert {parameter.dtype for parameter in state.generator.parameters()} == {torch.float32}
