@@ -52,15 +52,15 @@ def train(
         raise typer.BadParameter("give a recipe, or --resume RUN")
     if resume is not None and new:
         raise typer.BadParameter("--resume and --new exclude each other")
-    from pix2pix_model.recipe_file import load_recipe
+    from pix2pix_model.recipe_file import find_recipe, load_recipe
 
-    resolved = load_recipe(path, overrides or ())
+    resolved = load_recipe(find_recipe(path), overrides or ())
     dataset = _open(resolved)
-    from pix2pix_model.plan import describe, describe_in_full
+    from pix2pix_model.plan import describe
 
     say(describe(resolved, dataset))
     if dry_run:
-        result(describe_in_full(resolved, dataset, runs, resume=resume, new=new))
+        _tell_recipe(resolved, dataset, runs, resume=resume, new=new)
         return
     run = _choose_run(resolved, dataset, runs, resume=resume, new=new)
     from pix2pix_model.train import train as run_training
@@ -77,6 +77,16 @@ def _open(recipe: Recipe) -> PairDataset:
         fix = recipe.data.source or "make one with p2p-data, or give another with --set data.path=FOLDER"
         raise FormatError("the dataset of this recipe is not there", where=recipe.data.path, fix=fix)
     return open_dataset(recipe.data.path)
+
+
+def _tell_recipe(recipe: Recipe, dataset: PairDataset, runs: Path, *, resume: Path | None, new: bool) -> None:
+    from pix2pix_model.recipe import to_toml
+    from pix2pix_model.run_dir import find_unfinished
+
+    result(to_toml(recipe))
+    unfinished = None if new or resume else find_unfinished(runs, recipe, dataset.fingerprint)
+    continued = resume or (unfinished and unfinished.path)
+    result(f"# would continue {continued}" if continued else f"# would start a new run in {runs}")
 
 
 def _choose_run(recipe: Recipe, dataset: PairDataset, runs: Path, *, resume: Path | None, new: bool) -> RunDir:

@@ -76,11 +76,12 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
         _check_unfinished(run, state.step, schedule)
         say(f"Continuing after step {state.step} of {schedule.num_steps}")
     first_step = state.step
-    say(f"On {device.words}")
     run.record_start(recipe, data_facts(dataset), step=first_step, device_words=device.words)
 
     # --- data -------------------------------------------------------------------------------------------------
     samples = Samples(dataset, recipe)
+    if samples.split == "train":
+        say("There is no validation split: the samples show pairs that are trained on")
     cache = PairCache(dataset, recipe.data, split="train", spill_dir=run.path)
 
     # --- train ------------------------------------------------------------------------------------------------

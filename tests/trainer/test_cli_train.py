@@ -24,14 +24,15 @@ def test_it_trains_and_says_what_to_type_next(recipe_path, p2p_train, tmp_path):
     assert second == "next: p2p-model translate runs/0001-tiny IMAGES"
     assert ended.stderr.startswith("tiny: 7 train, 3 validation pairs of ")
     again = p2p_train(tmp_path / "runs" / "0001-tiny" / "recipe.toml", "--dry-run")
-    assert "would start a new one" in again.stdout
+    assert "would start a new run" in again.stdout
 
 
 def test_dry_run_tells_all_and_leaves_nothing(recipe_path, p2p_train, tmp_path):
     ended = p2p_train(recipe_path, "--dry-run", "--set", "train.epochs=3")
     assert ended.returncode == 0, ended.stderr
     assert tomllib.loads(ended.stdout)["train"]["epochs"] == 3
-    assert "# generator: unet, " in ended.stdout
+    assert "# would start a new run in runs" in ended.stdout
+    assert "unet (0.02 M parameters) against patchgan (0.00 M), on the CPU" in ended.stderr
     assert not (tmp_path / "runs").exists()
 
 
@@ -41,6 +42,13 @@ def test_faults_of_a_recipe_end_in_exit_code_1(recipe_path, p2p_train):
     assert "did you mean train.epochs?" in ended.stderr
     assert "data.mirror: should be a valid boolean, not 'perhaps'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_network_that_cannot_be_built_leaves_no_run(recipe_path, p2p_train, tmp_path):
+    ended = p2p_train(recipe_path, "--set", "data.crop_size=33")
+    assert ended.returncode == 1
+    assert "where: data.crop_size" in ended.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_missing_dataset_comes_with_the_command_that_makes_it(recipe_path, p2p_train):
