@@ -13,7 +13,7 @@ from pix2pix_data.errors import RecipeError
 from pix2pix_data.registry import nearest
 from pix2pix_model.recipe import Recipe
 
-__all__ = ["load_recipe"]
+__all__ = ["find_recipe", "load_recipe"]
 
 _KEYS = {
     f"{section}.{key}": field.annotation
@@ -58,6 +58,22 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return recipe
 
 
+def find_recipe(path: Path) -> Path:
+    """Return the file that is meant: `path`, or the recipe of that name that ships with p2p.
+
+    "recipes/facades.toml" and "facades" mean the shipped one wherever there is no such file, so that the commands of
+    the README work from any folder.
+    """
+    if path.exists() or path.parent not in (Path(), Path("recipes")):
+        return path
+    return next((shipped for shipped in _shipped() if shipped.stem == path.stem), path)
+
+
+def _shipped() -> list[Path]:
+    package = Path(__file__).parent
+    return sorted([*(package / "recipes").glob("*.toml"), *(package.parent / "recipes").glob("*.toml")])
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -70,14 +86,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _where_recipes_are(path: Path) -> str:
-    there = sorted(file.name for file in path.parent.glob("*.toml"))
-    if guess := nearest(path.name, there) or nearest(f"{path.name}.toml", there):
-        return f"did you mean {path.parent / guess}?"
-    if there:
-        return f"in {path.parent} there are {', '.join(there)}"
+    there = sorted(path.parent.glob("*.toml"))
+    names = {known.name: known for known in there} | {known.stem: Path(known.stem) for known in _shipped()}
+    if guess := nearest(path.name, names) or nearest(path.stem, names):
+        return f"did you mean {names[guess]}?"
     return (
-        "the paper's recipes lie in recipes/ of the p2p repository; a recipe of your own needs two lines only: "
-        '[data] and path = "your-dataset"'
+        f"the recipes that ship with p2p are {', '.join(known.stem for known in _shipped())}; "
+        'one of your own needs two lines only: [data] and path = "your-dataset"'
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pix2pix_data.errors import RecipeError
 from pix2pix_model.recipe import DataSettings, Recipe, to_toml
-from pix2pix_model.recipe_file import load_recipe
+from pix2pix_model.recipe_file import find_recipe, load_recipe
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -100,8 +100,20 @@ def test_a_missing_recipe_names_the_nearest(tmp_path):
     write(tmp_path, "")
     with pytest.raises(RecipeError, match=r"did you mean .*mine.toml"):
         load_recipe(tmp_path / "mime.toml")
-    with pytest.raises(RecipeError, match="paper's recipes lie in"):
-        load_recipe(tmp_path / "nowhere" / "facades.toml")
+    with pytest.raises(RecipeError, match=r"did you mean facades\?"):
+        load_recipe(tmp_path / "nowhere" / "facade.toml")
+    with pytest.raises(RecipeError, match=r"that ship with p2p are .*edges2shoes.*your-dataset"):
+        load_recipe(tmp_path / "nowhere" / "zzz.toml")
+
+
+def test_a_shipped_recipe_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for meant in ("facades", "facades.toml", "recipes/facades.toml"):
+        assert load_recipe(find_recipe(Path(meant))).name == "facades"
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "facades.toml").write_text('[data]\npath = "mine"\n')
+    assert load_recipe(find_recipe(Path("recipes/facades.toml"))).data.path == Path("mine"), "one's own comes first"
+    assert not find_recipe(Path("elsewhere/facades.toml")).exists()
 
 
 def test_a_resolved_recipe_reads_back_as_the_same(tmp_path):
