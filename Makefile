@@ -19,10 +19,10 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## the whole way on real photos, offline: photos, pairs, training, pictures (in demo/)
 	mkdir -p demo
 	cd demo && ../$(BIN)/p2p-data sample photos
-	cd demo && ../$(BIN)/p2p-data edges photos --size 64
+	cd demo && ../$(BIN)/p2p-data edges photos/chelsea --size 64 --group folder --val 0.5 --test 0
 	cd demo && ../$(BIN)/p2p-train ../recipes/quickstart.toml
-	cd demo && ../$(BIN)/p2p-model translate "$$(ls -d runs/*-quickstart | tail -n 1)" photos-edges --overwrite
-	@echo "the pairs: demo/photos-edges/preview.png, the pictures: demo/photos-edges-translated/sheet.png"
+	cd demo && ../$(BIN)/p2p-model translate "$$(ls -d runs/*-quickstart | tail -n 1)" chelsea-edges --overwrite
+	@echo "the pairs: demo/chelsea-edges/preview.png, the pictures: demo/chelsea-edges-translated/sheet.png"
 
 test: check  ## ruff, mypy, pytest with warnings as errors, and the built wheel from another folder
 	$(BIN)/python -m pytest

@@ -32,13 +32,13 @@ for _name in PAIR_MAKERS.names():
 )
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the photos.")],
-    crop: Annotated[int, typer.Option(min=16, max=256, metavar="PX", help="Side of a crop.")] = 96,
+    crop: Annotated[int, typer.Option(min=16, max=192, metavar="PX", help="Side of a crop.")] = 128,
 ) -> None:
     from pix2pix_data.sample import write_sample
 
     num_photos = write_sample(folder, crop_px=crop)
     result(f"{num_photos} photos in {folder}")
-    result(f"next: p2p-data edges {folder}")
+    result(f"next: p2p-data edges {folder}/chelsea --size 64 --group folder --val 0.5 --test 0")
 
 
 def main() -> None:

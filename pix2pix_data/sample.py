@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,9 +24,13 @@ _PHOTOS = (
     ("sklearn", "datasets/images/flower.jpg"),
 )
 
+_CROPS_OF_A_HALF = 60
 
-def write_sample(folder: Path, *, crop_px: int = 96) -> int:
-    """Cut the photos into crops that do not overlap, a folder for each photo.
+
+def write_sample(folder: Path, *, crop_px: int = 128) -> int:
+    """Cut the left and the right half of each photo into crops: folder/PHOTO/left, folder/PHOTO/right.
+
+    Crops of one half overlap, those of two halves share no pixel: with `--group folder` no split leaks.
 
     Parameters
     ----------
@@ -48,13 +55,19 @@ def write_sample(folder: Path, *, crop_px: int = 96) -> int:
     num_written = 0
     for package, file in _PHOTOS:
         photo = read_rgb(_package_folder(package) / file)
-        rows, columns = photo.shape[0] // crop_px, photo.shape[1] // crop_px
-        for i in range(rows * columns):
-            top, left = i // columns * crop_px, i % columns * crop_px
-            crop = photo[top : top + crop_px, left : left + crop_px]
-            write_png(folder / Path(file).stem / f"{i:02d}.png", crop)
-            num_written += 1
+        middle = photo.shape[1] // 2
+        for side, half in (("left", photo[:, :middle]), ("right", photo[:, middle:])):
+            for top, left in _places(half.shape[0] - crop_px, half.shape[1] - crop_px):
+                crop = half[top : top + crop_px, left : left + crop_px]
+                write_png(folder / Path(file).stem / side / f"{top:03d}-{left:03d}.png", crop)
+                num_written += 1
     return num_written
+
+
+def _places(room_down: int, room_right: int) -> Iterator[tuple[int, int]]:
+    """Spread about `_CROPS_OF_A_HALF` places evenly over all that there are."""
+    step = max(1, math.isqrt(room_down * room_right // _CROPS_OF_A_HALF))
+    return itertools.product(range(0, room_down + 1, step), range(0, room_right + 1, step))
 
 
 def _package_folder(package: str) -> Path:

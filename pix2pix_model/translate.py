@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 
 from pix2pix_data.atomic import write_file
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.dataset import PairDataset, open_dataset
+from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
 from pix2pix_data.errors import FormatError, ImageError, UsageError
 from pix2pix_data.images import read_rgb, resize, write_png
 from pix2pix_data.listing import keys_of, list_photos
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Job", "Source", "Translated", "find_inputs", "run_generator", "translate"]
 
 _MAX_PIXELS = 1 << 23  # 8 megapixels: the U-Net's activations take about 2 GB then
+_BATCH_PIXELS = 1 << 19
 _SHEET_ROWS = 12
 _CELL_PX = 256
 
@@ -50,6 +51,10 @@ class Job:
     key: str
     path: Path | None
     index: int = 0
+
+
+_Read: TypeAlias = "tuple[Job, RGB, RGB | None]"
+"""A job with its condition and, from a dataset, its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +124,19 @@ def find_inputs(paths: Sequence[Path], *, split: str | None = None) -> Source:
 
 
 def _is_dataset(path: Path) -> bool:
-    if not path.is_dir():
-        return False
+    """Tell a paired dataset from a folder of pictures that happens to have a folder train/ in it."""
     if (path / "build.json").is_file():
         return True
     try:
-        open_dataset(path)
-    except FormatError:
+        first = next(open_dataset(path).encoded_pairs("train"))
+        sides = first.decode().a.shape
+    except (FormatError, ImageError):
         return False
-    return True
+    return first.b is not None or sides[0] == sides[1]
 
 
 def translate(model: Model, source: Source, out: Path, *, device: Device, size_px: int | None = None) -> Translated:
-    """Translate pictures one by one, write each as PNG, and draw the sheet A | G(A) | B.
+    """Translate pictures, write each as PNG, and draw the sheet A | G(A) | B.
 
     Parameters
     ----------
@@ -150,85 +155,99 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
     """
     generator = model.generator.to(device.torch_device).eval()
     sheet = out / ("sheet.png" if all(job.key != "sheet" for job in source.jobs) else "comparison-sheet.png")
-    on_sheet = {i * len(source.jobs) // _SHEET_ROWS for i in range(_SHEET_ROWS)}
-    rows, captions, failures = [], [], []
+    on_sheet = {source.jobs[i * len(source.jobs) // _SHEET_ROWS].key for i in range(_SHEET_ROWS)}
+    rows: list[list[RGB]] = []
+    captions: list[str] = []
+    failures: list[Failure] = []
     with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
-        for i, (job, sides) in enumerate(_read(source, model.config.direction)):
-            try:
-                if isinstance(sides, ImageError):
-                    raise sides
-                given, target = (None if side is None else _to_size(side, size_px) for side in sides)
-                assert given is not None
-                picture = run_generator(generator, given, device)
-                write_png(_output_path(out, job.key), picture)
-                if i in on_sheet:
+        for batch in _batches(_read(source, model.config.direction, size_px, failures)):
+            made = run_generator(generator, [given for _, given, _ in batch], device)
+            for (job, given, target), picture in zip(batch, made, strict=True):
+                write_png(out / f"{job.key}.png", picture)
+                if job.key in on_sheet:
                     rows.append([_cell(side) for side in (given, picture, target) if side is not None])
                     captions.append(job.key)
-            except ImageError as error:
-                failures.append(Failure(job.key, str(job.path or job.key), str(error)))
-            progress.advance()
+            progress.advance(len(batch))
     if rows:
-        write_png(sheet, draw_sheet(rows, ["A", "G(A)", "B"][: len(rows[0])], captions))
+        titles = ["A", "G(A)", "B"] if model.config.direction == "AtoB" else ["B", "G(B)", "A"]
+        write_png(sheet, draw_sheet(rows, titles[: len(rows[0])], captions))
     lines = (json.dumps({"key": one.key, "source": one.source, "reason": one.reason}) for one in failures)
     write_file(out / "failures.jsonl", "".join(f"{line}\n" for line in lines))
     return Translated(len(source.jobs) - len(failures), tuple(failures), sheet)
 
 
 @torch.inference_mode()
-def run_generator(generator: torch.nn.Module, picture: RGB, device: Device) -> RGB:
-    """Run a generator on one picture of any size: mirrored at its border up to the network's multiple, cut back after.
+def run_generator(generator: torch.nn.Module, pictures: Sequence[RGB], device: Device) -> list[RGB]:
+    """Run a generator on pictures of one size: mirrored at their border up to its multiple, cut back after.
 
     Parameters
     ----------
     generator : nn.Module
         In eval mode, on the device; its `multiple_px` says what both sides must be multiples of.
-    picture : ndarray of shape (H, W, 3), uint8
+    pictures : sequence of ndarray of shape (H, W, 3), uint8
     device : Device
 
     Returns
     -------
-    ndarray of shape (H, W, 3), uint8
-
-    Raises
-    ------
-    ImageError
-        If the picture is larger than 8 megapixels.
+    list of ndarray of shape (H, W, 3), uint8
     """
-    height, width = picture.shape[:2]
-    if height * width > _MAX_PIXELS:
-        raise ImageError(f"{width}x{height} pixels are more than {_MAX_PIXELS:,}: give --size a number")
+    height, width = pictures[0].shape[:2]
     multiple_px = int(generator.multiple_px)  # type: ignore[arg-type]
     down, right = -height % multiple_px, -width % multiple_px
     top, left = down // 2, right // 2
-    padded = cv2.copyMakeBorder(picture, top, down - top, left, right - left, cv2.BORDER_REFLECT_101)
-    batch = to_network(torch.from_numpy(np.asarray(padded, np.uint8))[None].to(device.torch_device))  # (1, 3, H, W)
+    padded = [
+        cv2.copyMakeBorder(picture, top, down - top, left, right - left, cv2.BORDER_REFLECT_101) for picture in pictures
+    ]
+    batch = to_network(torch.from_numpy(np.stack(padded).astype(np.uint8, copy=False)).to(device.torch_device))
     with device.autocast():
-        made = generator(batch)
-    pixels = to_pixels(made)[0].cpu().numpy()
-    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+        made = generator(batch)  # (N, 3, H, W)
+    pixels = to_pixels(made).cpu().numpy()
+    return [np.ascontiguousarray(one[top : top + height, left : left + width]) for one in pixels]
 
 
-def _output_path(out: Path, key: str) -> Path:
-    """Return where a picture goes; the keys of a dataset made by others may be anything."""
-    path = out / f"{key}.png"
-    if not path.resolve().is_relative_to(out.resolve()):
+def _batches(read: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """Gather neighbours of one size, as many as memory takes easily."""
+    batch: list[_Read] = []
+    for job, given, target in read:
+        full = (len(batch) + 1) * given.shape[0] * given.shape[1] > _BATCH_PIXELS
+        if batch and (full or given.shape != batch[0][1].shape):
+            yield batch
+            batch = []
+        batch.append((job, given, target))
+    if batch:
+        yield batch
+
+
+def _check_key(key: str) -> None:
+    """Refuse a key that leads out of the output folder: those of a dataset made by others may be anything."""
+    if PurePath(key).is_absolute() or ".." in PurePath(key).parts:
         raise ImageError("this key leads out of the output folder", where=key)
-    return path
 
 
-def _read(source: Source, direction: str) -> Iterator[tuple[Job, tuple[RGB, RGB | None] | ImageError]]:
-    """Read the condition of each job and, from a dataset, its target."""
+def _read(source: Source, direction: str, size_px: int | None, failures: list[Failure]) -> Iterator[_Read]:
+    """Read the condition of each job and, from a dataset, its target; what cannot be used goes to `failures`."""
     encoded = None if source.dataset is None else source.dataset.encoded_pairs(source.split)
     for job in source.jobs:
         try:
-            if encoded is None:
-                assert job.path is not None
-                yield job, (read_rgb(job.path), None)
-            else:
-                pair = next(encoded).decode()
-                yield job, (pair.a, pair.b) if direction == "AtoB" else (pair.b, pair.a)
+            _check_key(job.key)
+            sides = _sides(job, encoded, direction)
+            given, target = (None if side is None else _to_size(side, size_px) for side in sides)
+            assert given is not None
+            height, width = given.shape[:2]
+            if height * width > _MAX_PIXELS:
+                raise ImageError(f"{width}x{height} pixels are more than {_MAX_PIXELS:,}: give --size a number")
         except ImageError as error:
-            yield job, error
+            failures.append(Failure(job.key, str(job.path or job.key), str(error)))
+        else:
+            yield job, given, target
+
+
+def _sides(job: Job, encoded: Iterator[EncodedPair] | None, direction: str) -> tuple[RGB, RGB | None]:
+    if encoded is None:
+        assert job.path is not None
+        return read_rgb(job.path), None
+    pair = next(encoded).decode()
+    return (pair.a, pair.b) if direction == "AtoB" else (pair.b, pair.a)
 
 
 def _to_size(picture: RGB, size_px: int | None) -> RGB:

@@ -24,12 +24,12 @@ def main() -> None:
         os.environ["PYTHONPATH"] = str(site)
         where = run("-c", "import pix2pix_data, pix2pix_model; print(pix2pix_data.__file__)", cwd=folder)
         assert where.strip().startswith(str(site)), f"the wheel is not what is imported: {where}"
-        run("-m", "pix2pix_data", "sample", "photos", "--crop", "128", cwd=folder)
-        run("-m", "pix2pix_data", "edges", "photos", "--size", "64", "--limit", "20", cwd=folder)
+        run("-m", "pix2pix_data", "sample", "photos", cwd=folder)
+        run("-m", "pix2pix_data", "edges", "photos/chelsea", "--size", "64", "--limit", "20", cwd=folder)
         steps = ("--set", "train.max_steps=2", "--set", "log.samples_every=1")
         run("-m", "pix2pix_model", "recipes/quickstart.toml", *steps, cwd=folder)
-        run("-m", "pix2pix_model.cli_model", "translate", "runs/0001-quickstart", "photos-edges", cwd=folder)
-        assert (folder / "photos-edges-translated" / "sheet.png").is_file()
+        run("-m", "pix2pix_model.cli_model", "translate", "runs/0001-quickstart", "chelsea-edges", cwd=folder)
+        assert (folder / "chelsea-edges-translated" / "sheet.png").is_file()
     sys.stdout.write("the wheel works from another folder\n")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import pix2pix_data
+from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import FormatError, MissingExtraError, P2PError, UsageError
 from pix2pix_data.maker import PAIR_MAKERS
 from pix2pix_data.registry import Registry
@@ -95,10 +96,17 @@ def test_output_in_the_folder_of_photos_is_refused(photos, p2p_data):
 
 
 def test_sample_writes_photos_that_build(p2p_data, tmp_path):
-    assert p2p_data("sample", "photos", "--crop", "128").returncode == 0
-    done = p2p_data("sample", "photos", "--crop", "128")
-    assert done.returncode == 0, "a second time is no error"
-    assert len(list((tmp_path / "photos").rglob("*.png"))) >= 50
+    assert p2p_data("sample", "photos", "--crop", "180").returncode == 0
+    assert p2p_data("sample", "photos", "--crop", "180").returncode == 0, "a second time is no error"
+    for half in ("left", "right"):
+        assert len(list((tmp_path / "photos" / "chelsea" / half).glob("*.png"))) >= 50
+    done = p2p_data("edges", "photos/chelsea", "--size", "64", "--group", "folder", "--val", "0.5", "--test", "0")
+    assert done.returncode == 0, done.stderr
+    groups = [
+        {pair.group for pair in open_dataset(tmp_path / "chelsea-edges").encoded_pairs(split)}
+        for split in ("train", "validation")
+    ]
+    assert sorted(map(min, groups)) == ["left", "right"]
     (tmp_path / "photos" / "mine.jpg").write_bytes(b"")
     assert p2p_data("sample", "photos").returncode == 1
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix_data.errors import FormatError, ImageError, UsageError
+from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.images import read_rgb, write_png
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, load_model, save_model
 from pix2pix_model.device import choose_device
@@ -53,7 +53,7 @@ def side_by_side(folder: Path, num: int) -> Path:
 
 def test_a_picture_of_any_size_keeps_its_size(model):
     for height, width in ((32, 32), (33, 70), (5, 9), (1, 1)):
-        made = run_generator(model.generator, picture(0, height, width), CPU)
+        (made,) = run_generator(model.generator, [picture(0, height, width)], CPU)
         assert made.shape == (height, width, 3)
         assert made.dtype == np.uint8
 
@@ -63,13 +63,19 @@ def test_a_picture_of_the_right_size_is_given_to_the_network_as_it_is(model):
     batch = torch.from_numpy(given).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
         expected = ((model.generator(batch)[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255)
-    assert np.array_equal(run_generator(model.generator, given, CPU), expected.numpy().astype(np.uint8))
+    assert np.array_equal(run_generator(model.generator, [given], CPU)[0], expected.numpy().astype(np.uint8))
 
 
-def test_a_picture_too_large_for_memory_is_refused(model):
-    huge = np.broadcast_to(np.uint8(0), (4000, 4000, 3))
-    with pytest.raises(ImageError, match="--size"):
-        run_generator(model.generator, huge, CPU)
+def test_a_picture_does_not_depend_on_its_neighbours(model):
+    alone = run_generator(model.generator, [picture(1)], CPU)[0].astype(int)
+    together = run_generator(model.generator, [picture(0), picture(1), picture(2)], CPU)[1]
+    assert np.abs(alone - together).max() <= 1
+
+
+def test_a_picture_too_large_for_memory_is_refused(model, tmp_path):
+    write_png(tmp_path / "in" / "huge.png", np.zeros((4000, 4000, 3), np.uint8))
+    done = translate(model, find_inputs([tmp_path / "in"]), tmp_path / "out", device=CPU)
+    assert "--size" in done.failures[0].reason
 
 
 def test_a_folder_becomes_pictures_and_a_sheet(model, tmp_path):
@@ -104,7 +110,15 @@ def test_a_dataset_gives_its_test_split_in_the_direction_of_the_model(model, tmp
     turned = Model(model.generator, model.config.model_copy(update={"direction": direction}), model.path)
     translate(turned, source, tmp_path / "out", device=CPU)
     given = picture(1) if direction == "AtoB" else picture(51)
-    assert np.array_equal(read_rgb(tmp_path / "out" / "1.png"), run_generator(model.generator, given, CPU))
+    (expected,) = run_generator(model.generator, [given], CPU)
+    assert np.abs(read_rgb(tmp_path / "out" / "1.png").astype(int) - expected).max() <= 1
+
+
+def test_a_folder_of_photos_is_no_dataset_for_having_a_folder_called_train(tmp_path):
+    write_png(tmp_path / "in" / "train" / "a.png", picture(1, 30, 48))
+    source = find_inputs([tmp_path / "in"])
+    assert source.dataset is None
+    assert [job.key for job in source.jobs] == ["train/a"]
 
 
 def test_a_split_is_asked_for_of_datasets_alone(tmp_path):
