@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows, titles over the columns, a caption under each row or picture."""
+"""Contact sheets: groups of pictures that belong together, such as A | G(A) | B, in a labelled grid on white."""
 
 from __future__ import annotations
 
@@ -8,61 +8,70 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pix2pix_data.images import resize, resize_nearest
+
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
 __all__ = ["draw_sheet"]
 
+_SMALLEST_CELL_PX, _LARGEST_CELL_PX = 128, 256
+_GROUPS_ACROSS = 3
 _GAP_PX = 8
 _TEXT_PX = 14
+_LINE_PX = _TEXT_PX + 6
 _INK = (60, 60, 60)
 
 
-def draw_sheet(
-    rows: Sequence[Sequence[RGB]],
-    titles: Sequence[str] = (),
-    captions: Sequence[str | Sequence[str]] = (),
-) -> RGB:
-    """Draw pictures as a labelled grid on white.
+def draw_sheet(groups: Sequence[Sequence[RGB]], titles: Sequence[str], captions: Sequence[str]) -> RGB:
+    """Draw groups of pictures, up to three groups in a row, each picture about 128 to 256 pixels large.
 
     Parameters
     ----------
-    rows : sequence of sequences of ndarray of shape (H, W, 3), uint8
-        At least one picture in all; rows may be short, sizes may differ.
+    groups : sequence of sequences of ndarray of shape (H, W, 3), uint8
+        At least one group; all have as many pictures as there are titles. Small pictures are enlarged by a whole
+        factor without smoothing, large ones reduced.
     titles : sequence of str
-        One for each column.
-    captions : sequence of str or of sequences of str
-        One for each row, or one for each picture of each row; cut where they do not fit.
+        What the pictures of a group are.
+    captions : sequence of str
+        One for each group; cut where it does not fit.
 
     Returns
     -------
     ndarray of shape (height, width, 3), uint8
     """
-    num_columns = max(len(row) for row in rows)
-    widths = [max(row[i].shape[1] for row in rows if i < len(row)) for i in range(num_columns)]
-    heights = [max(image.shape[0] for image in row) for row in rows]
-    text_height = _TEXT_PX + 6
-    title_height = text_height if titles else 0
-    caption_height = text_height if captions else 0
-    width = sum(widths) + _GAP_PX * (num_columns + 1)
-    height = title_height + _GAP_PX + sum(heights) + (caption_height + _GAP_PX) * len(rows)
+    groups = [[_to_cell(picture) for picture in group] for group in groups]
+    across = min(_GROUPS_ACROSS, len(groups))
+    cell_width = max(picture.shape[1] for group in groups for picture in group)
+    group_width = (cell_width + _GAP_PX) * len(titles)
+    rows = [range(start, min(start + across, len(groups))) for start in range(0, len(groups), across)]
+    heights = [max(picture.shape[0] for i in row for picture in groups[i]) for row in rows]
 
-    sheet = Image.new("RGB", (width, height), "white")
-    lefts = [_GAP_PX + sum(widths[:i]) + _GAP_PX * i for i in range(num_columns)]
-    for i, title in enumerate(titles):
-        _write(sheet, lefts[i], _GAP_PX // 2, title, widths[i])
-    top = title_height + _GAP_PX
-    for i, row in enumerate(rows):
-        for left, image in zip(lefts, row, strict=False):
-            sheet.paste(Image.fromarray(image), (left, top))
-        caption = captions[i] if i < len(captions) else ""
-        if isinstance(caption, str):
-            _write(sheet, lefts[0], top + heights[i] + 2, caption, width - 2 * _GAP_PX)
-        else:
-            for j, text in enumerate(caption):
-                _write(sheet, lefts[j], top + heights[i] + 2, text, widths[j])
-        top += heights[i] + caption_height + _GAP_PX
+    sheet = Image.new(
+        "RGB", (_GAP_PX + group_width * across, _LINE_PX + sum(heights) + len(rows) * 2 * _LINE_PX), "white"
+    )
+    for i in range(across):
+        for j, title in enumerate(titles):
+            _write(sheet, _GAP_PX + i * group_width + j * (cell_width + _GAP_PX), _GAP_PX // 2, title, cell_width)
+    top = _LINE_PX + _GAP_PX // 2
+    for row, height in zip(rows, heights, strict=True):
+        for column, i in enumerate(row):
+            left = _GAP_PX + column * group_width
+            for j, picture in enumerate(groups[i]):
+                sheet.paste(Image.fromarray(picture), (left + j * (cell_width + _GAP_PX), top))
+            _write(sheet, left, top + height + 2, captions[i], group_width - _GAP_PX)
+        top += height + 2 * _LINE_PX
     return np.asarray(sheet)
+
+
+def _to_cell(picture: RGB) -> RGB:
+    height, width = picture.shape[:2]
+    longest = max(height, width)
+    if longest < _SMALLEST_CELL_PX:
+        factor = -(-_SMALLEST_CELL_PX // longest)
+        return resize_nearest(picture, width * factor, height * factor)
+    scale = min(1.0, _LARGEST_CELL_PX / longest)
+    return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _write(sheet: Image.Image, left: int, top: int, text: str, max_width: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -88,6 +89,7 @@ def translate(
 
 def main() -> None:
     """Run p2p-model."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in p2p-train: threads that wait should sleep
     exit_with_errors_told(app)
 
 

@@ -113,7 +113,7 @@ class LogSettings(_Section):
 
     metrics_every: Annotated[int, Field(ge=1, description="Steps between lines of metrics.jsonl.")] = 50
     samples_every: Annotated[int, Field(ge=1, description="Steps between sheets of samples.")] = 1000
-    num_samples: Annotated[int, Field(ge=1, le=64, description="Pairs on a sheet.")] = 6
+    num_samples: Annotated[int, Field(ge=1, le=60, description="Pairs on a sheet.")] = 6
     checkpoint_minutes: Annotated[
         float, Field(ge=0, description="Minutes between checkpoints; 0 writes one after every step.")
     ] = 10.0

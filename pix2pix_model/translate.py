@@ -30,8 +30,7 @@ __all__ = ["Failure", "Job", "Source", "Translated", "find_inputs", "run_generat
 
 _MAX_PIXELS = 1 << 23  # 8 megapixels: the U-Net's activations take about 2 GB then
 _BATCH_PIXELS = 1 << 19
-_SHEET_ROWS = 12
-_CELL_PX = 256
+_NUM_ON_SHEET = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +154,8 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
     """
     generator = model.generator.to(device.torch_device).eval()
     sheet = out / ("sheet.png" if all(job.key != "sheet" for job in source.jobs) else "comparison-sheet.png")
-    on_sheet = {source.jobs[i * len(source.jobs) // _SHEET_ROWS].key for i in range(_SHEET_ROWS)}
-    rows: list[list[RGB]] = []
+    on_sheet = {source.jobs[i * len(source.jobs) // _NUM_ON_SHEET].key for i in range(_NUM_ON_SHEET)}
+    groups: list[list[RGB]] = []
     captions: list[str] = []
     failures: list[Failure] = []
     with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
@@ -165,12 +164,12 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
             for (job, given, target), picture in zip(batch, made, strict=True):
                 write_png(out / f"{job.key}.png", picture)
                 if job.key in on_sheet:
-                    rows.append([_cell(side) for side in (given, picture, target) if side is not None])
+                    groups.append([side for side in (given, picture, target) if side is not None])
                     captions.append(job.key)
             progress.advance(len(batch))
-    if rows:
+    if groups:
         titles = ["A", "G(A)", "B"] if model.config.direction == "AtoB" else ["B", "G(B)", "A"]
-        write_png(sheet, draw_sheet(rows, titles[: len(rows[0])], captions))
+        write_png(sheet, draw_sheet(groups, titles[: len(groups[0])], captions))
     lines = (json.dumps({"key": one.key, "source": one.source, "reason": one.reason}) for one in failures)
     write_file(out / "failures.jsonl", "".join(f"{line}\n" for line in lines))
     return Translated(len(source.jobs) - len(failures), tuple(failures), sheet)
@@ -255,10 +254,4 @@ def _to_size(picture: RGB, size_px: int | None) -> RGB:
         return picture
     height, width = picture.shape[:2]
     scale = size_px / min(height, width)
-    return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
-
-
-def _cell(picture: RGB) -> RGB:
-    height, width = picture.shape[:2]
-    scale = min(1.0, _CELL_PX / max(height, width))
     return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
