@@ -17,8 +17,8 @@ from pix2pix_data import __version__
 from pix2pix_data.atomic import write_file
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.errors import BuildError, UsageError
-from pix2pix_data.maker import LEARNED, PairMaker
-from pix2pix_data.pair import Failed, Other, PairPlan
+from pix2pix_data.maker import PairMaker, learned_fields
+from pix2pix_data.pair import SPLITS, Failed, Other, PairPlan
 from pix2pix_data.splits import GroupBy, assign_splits, regroup
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = ["BuildOptions", "BuildSummary", "Plan", "build", "plan_build"]
 
 _MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
 _SHARD_PAIRS = (32, 1000)
+_FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,6 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions)
     FormatError, UsageError
         If there is nothing to make pairs of, or nothing would be left to train on.
     """
-    from pix2pix_data.dataset import FORMAT_VERSION
-
     outcomes = list(maker.plan(source))
     plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)][: options.limit]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
@@ -136,11 +135,10 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions)
     if not plans:
         raise UsageError("no pair can be made of these files", where=source)
     plans = regroup(plans, options.group)
-    learned = {field for field, info in type(maker).model_fields.items() if info.json_schema_extra == LEARNED}
     identity = {
-        "format": FORMAT_VERSION,
+        "format": _FORMAT_VERSION,
         "maker": name,
-        "settings": maker.model_dump(mode="json", exclude=learned),
+        "settings": maker.model_dump(mode="json", exclude=learned_fields(maker)),
         "options": asdict(options),
         "source": {"name": source.resolve().name, "photos": len(plans), "fingerprint": _fingerprint(plans, source)},
         "version": __version__,
@@ -207,25 +205,43 @@ def build(
 
 def _claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) -> bool:
     """Make sure that `out` is ours to build in; returns True where the very same dataset is complete."""
-    if out.exists() and not out.is_dir():
-        raise BuildError("the output is a file", where=out, fix="choose another --out")
-    complete, unfinished = out / "build.json", state / "build.json"
-    if not (complete.is_file() or state.is_dir()) and out.is_dir() and any(out.iterdir()):
-        raise BuildError("this folder holds other things", where=out, fix="choose another --out")
-    for record in (complete, unfinished):
-        if record.is_file() and not overwrite:
-            if differences := _differences(json.loads(record.read_text())["identity"], identity):
-                what = "holds a dataset built differently" if record == complete else "holds an unfinished other build"
-                fix = "choose another --out, or --overwrite"
-                raise BuildError(f"the output {what} ({'; '.join(differences)})", where=out, fix=fix)
-            if record == complete:
-                shutil.rmtree(state, ignore_errors=True)
-                return True
-    state.mkdir(parents=True, exist_ok=True)  # from here on `out` counts as an unfinished build
-    if overwrite:
-        _clear(out)
-    write_file(unfinished, _json({"identity": identity}))
+    complete, unfinished = _identity_in(out / "build.json"), _identity_in(state / "build.json")
+    if complete is None and unfinished is None and not _is_free(out):
+        raise BuildError("the output holds other things", where=out, fix="choose another --out")
+    found = complete or unfinished
+    if found is not None and not overwrite:
+        if differences := _differences(found, identity):
+            what = "holds a dataset built differently" if complete else "holds an unfinished other build"
+            fix = "choose another --out, or --overwrite"
+            raise BuildError(f"the output {what} ({'; '.join(differences)})", where=out, fix=fix)
+        if complete is not None:
+            shutil.rmtree(state, ignore_errors=True)
+            return True
+    state.mkdir(parents=True, exist_ok=True)
+    if overwrite and found is not None:
+        _clear(out, state)
+    write_file(state / "build.json", _json({"identity": identity}))
     return False
+
+
+def _identity_in(record: Path) -> dict[str, Any] | None:
+    """Read which build a folder holds; None where the file is not there, or not one of ours."""
+    try:
+        identity = json.loads(record.read_text())["identity"]
+        return identity if "maker" in identity and "format" in identity else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_free(out: Path) -> bool:
+    """Tell whether a folder is new or empty, but for what a build killed in its first moment leaves."""
+    if not out.exists():
+        return True
+    return out.is_dir() and all(path.name == ".build" or path.is_dir() for path in out.rglob("*") if not _is_part(path))
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.startswith(".") and path.suffix == ".part"
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
@@ -239,20 +255,20 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
     return found
 
 
-def _clear(out: Path) -> None:
-    (out / "build.json").unlink(missing_ok=True)
-    for folder in (out / ".build", out / "data"):
-        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-            path.unlink()
+def _clear(out: Path, state: Path) -> None:
+    """Remove what a build wrote, and nothing else; killed at any moment, it leaves an unfinished build."""
+    if (out / "build.json").is_file():
+        (out / "build.json").replace(state / "build.json")
+    shards = (path for split in SPLITS for path in (out / "data").glob(f"{split}-*-of-*.parquet"))
+    for path in (*state.glob("*-of-*.json"), state / "maker.json", *shards):
+        path.unlink(missing_ok=True)
 
 
 def _fitted(maker: PairMaker, plans: Sequence[PairPlan], state: Path) -> PairMaker:
     record = state / "maker.json"  # kept, so that a build that goes on uses the same palette to the bit
-    if record.is_file():
-        return type(maker).model_validate_json(record.read_text())
-    fitted = maker.fitted(plans)
-    write_file(record, fitted.model_dump_json())
-    return fitted
+    if not record.is_file():
+        write_file(record, maker.fitted(plans).model_dump_json(include=learned_fields(maker)))
+    return type(maker).model_validate(maker.model_dump() | json.loads(record.read_text()))
 
 
 def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, *, lossless: bool) -> list[_Shard]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pix2pix_data.dataset import FORMAT_VERSION
-
 __all__ = ["write_card"]
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -66,7 +64,7 @@ group are never in two splits). {num_failed} photos gave no pair; `failures.json
 {command}
 ```
 
-with pix2pix-kit, dataset format {FORMAT_VERSION}; all settings are in `build.json`.
+with pix2pix-kit; all settings are in `build.json`.
 
 ## How to use it
 

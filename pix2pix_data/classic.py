@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
@@ -24,8 +24,13 @@ class ClassicDataset(PairDataset):
         paths = (file for pairs in files.values() for _, sides in pairs for file in sides)
         self.fingerprint = fingerprint_of(paths, path)
 
-    def _read(self, split: str) -> Iterator[EncodedPair]:
-        for key, paths in self._files[split]:
+    def _keys(self, split: str) -> list[str]:
+        return [key for key, _ in self._files[split]]
+
+    def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]:
+        for i, (key, paths) in enumerate(self._files[split]):
+            if wanted is not None and i not in wanted:
+                continue
             try:
                 contents = [path.read_bytes() for path in paths]
             except OSError as error:

@@ -69,8 +69,13 @@ def exit_with_errors_told(command: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         say("stopped; the same command continues")
         sys.exit(130)
-    except BrokenPipeError:  # `p2p-data ... | head`
-        sys.stderr.close()
+    except OSError as error:  # a full disk, a folder that may not be written to
+        if isinstance(error, BrokenPipeError):  # `p2p-data ... | head`
+            sys.stderr.close()
+        else:
+            say(f"error: {error.strerror or error}")
+            if error.filename is not None:
+                say(f"where: {error.filename}")
         sys.exit(1)
 
 

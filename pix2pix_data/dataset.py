@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,11 +19,9 @@ import pyarrow.parquet as pq
 from pix2pix_data.atomic import path_beside
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
-from pix2pix_data.pair import Pair
+from pix2pix_data.pair import SPLITS, Pair
 
 __all__ = [
-    "FORMAT_VERSION",
-    "SPLITS",
     "EncodedPair",
     "PairDataset",
     "ParquetDataset",
@@ -32,9 +31,7 @@ __all__ = [
     "write_shard",
 ]
 
-FORMAT_VERSION = 1
-SPLITS = ("train", "validation", "test")
-COLUMNS = ("imageA", "imageB", "key", "group")
+COLUMNS = ["imageA", "imageB", "key", "group"]
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _FEATURES = {
@@ -111,18 +108,35 @@ class PairDataset(ABC):
     fingerprint: str
 
     @abstractmethod
-    def _read(self, split: str) -> Iterator[EncodedPair]: ...
+    def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]: ...
 
-    def encoded_pairs(self, split: str) -> Iterator[EncodedPair]:
-        """Read a split in its fixed order without decoding; FormatError if there is no such split."""
-        if split not in self.num_pairs:
-            there = ", ".join(self.num_pairs)
-            raise FormatError(f"the dataset has no {split} split", where=self.path, fix=f"choose from {there}")
-        return self._read(split)
+    @abstractmethod
+    def _keys(self, split: str) -> list[str]: ...
+
+    def keys(self, split: str) -> list[str]:
+        """Return the keys of a split in its fixed order, without reading pictures; FormatError as below."""
+        self._check(split)
+        return self._keys(split)
+
+    def encoded_pairs(self, split: str, wanted: Collection[int] | None = None) -> Iterator[EncodedPair]:
+        """Read a split in its fixed order without decoding: all of it, or the `wanted` positions alone.
+
+        Raises
+        ------
+        FormatError
+            If there is no such split.
+        """
+        self._check(split)
+        return self._read(split, wanted)
 
     def pairs(self, split: str) -> Iterator[Pair]:
         """Read and decode a split in its fixed order."""
         return (encoded.decode() for encoded in self.encoded_pairs(split))
+
+    def _check(self, split: str) -> None:
+        if split not in self.num_pairs:
+            there = ", ".join(self.num_pairs)
+            raise FormatError(f"the dataset has no {split} split", where=self.path, fix=f"choose from {there}")
 
 
 class ParquetDataset(PairDataset):
@@ -141,12 +155,19 @@ class ParquetDataset(PairDataset):
             raise FormatError("the dataset holds no pairs", where=path)
         self.fingerprint = fingerprint_of((file for files in self._files.values() for file in files), path)
 
-    def _read(self, split: str) -> Iterator[EncodedPair]:
+    def _keys(self, split: str) -> list[str]:
+        return [key for path in self._files[split] for key in pq.read_table(path, columns=["key"])["key"].to_pylist()]
+
+    def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]:
+        start = 0
         for path in self._files[split]:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_ROW_GROUP_PAIRS, columns=list(COLUMNS)):
-                    for row in batch.to_pylist():
-                        yield EncodedPair(row["key"], row["group"], row["imageA"]["bytes"], row["imageB"]["bytes"])
+                for i in range(file.num_row_groups):
+                    rows = range(start, start + file.metadata.row_group(i).num_rows)
+                    start = rows.stop
+                    chosen = [j - rows.start for j in rows if wanted is None or j in wanted]
+                    if chosen:
+                        yield from map(_encoded, file.read_row_group(i, columns=COLUMNS).take(chosen).to_pylist())
 
 
 def open_dataset(path: str | Path) -> PairDataset:
@@ -227,6 +248,10 @@ def _row(pair: EncodedPair) -> dict[str, object]:
         for column, (content, side) in files.items()
     }
     return {**images, "key": pair.key, "group": pair.group}
+
+
+def _encoded(row: dict[str, Any]) -> EncodedPair:
+    return EncodedPair(row["key"], row["group"], row["imageA"]["bytes"], row["imageB"]["bytes"])
 
 
 def _suffix(content: bytes) -> str:

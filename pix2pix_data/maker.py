@@ -27,6 +27,7 @@ __all__ = [
     "Size",
     "is_argument",
     "is_option",
+    "learned_fields",
     "option_name",
     "parse_size",
 ]
@@ -59,6 +60,11 @@ def is_argument(field: FieldInfo) -> bool:
 def is_option(field: FieldInfo) -> bool:
     """Tell whether a setting is an option of the command line."""
     return field.json_schema_extra not in (ARGUMENT, LEARNED)
+
+
+def learned_fields(maker: PairMaker) -> set[str]:
+    """Name the fields that `fitted` fills in."""
+    return {name for name, field in type(maker).model_fields.items() if field.json_schema_extra == LEARNED}
 
 
 def option_name(field_name: str) -> str:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # numpy stays out of every `--help`
     BoolMap: TypeAlias = npt.NDArray[np.bool_]  # (H, W)
     LabelMap: TypeAlias = npt.NDArray[np.uint8]  # (H, W), indices into a palette
 
-__all__ = ["Failed", "Other", "Pair", "PairPlan"]
+__all__ = ["SPLITS", "Failed", "Other", "Pair", "PairPlan"]
+
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)

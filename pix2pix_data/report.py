@@ -18,5 +18,5 @@ def write_preview(dataset: PairDataset, path: Path) -> None:
     total = dataset.num_pairs["train"]
     wanted = min(_NUM_PAIRS, total)
     chosen = {i * total // wanted for i in range(wanted)}
-    pairs = [encoded.decode() for i, encoded in enumerate(dataset.encoded_pairs("train")) if i in chosen]
+    pairs = [encoded.decode() for encoded in dataset.encoded_pairs("train", chosen)]
     write_png(path, draw_sheet([(pair.a, pair.b) for pair in pairs], ("A", "B"), [pair.key for pair in pairs]))

@@ -100,7 +100,7 @@ class Samples:
         total = dataset.num_pairs[self.split]
         num = min(recipe.log.num_samples, total)
         chosen = {i * total // num for i in range(num)}
-        encoded = [pair for i, pair in enumerate(dataset.encoded_pairs(self.split)) if i in chosen]
+        encoded = list(dataset.encoded_pairs(self.split, chosen))
         self._keys = [pair.key for pair in encoded]
         self._titles = ("A", "G(A)", "B") if recipe.data.direction == "AtoB" else ("B", "G(B)", "A")
         self._a, self._b = _read_sides(encoded, recipe)  # uint8 (num, crop_size, crop_size, 3)

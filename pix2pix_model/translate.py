@@ -43,13 +43,10 @@ class Job:
         Names the output: `key`.png below the output folder.
     path : Path or None
         The picture's file; None for a pair of a dataset.
-    index : int
-        Position in the dataset's split.
     """
 
     key: str
     path: Path | None
-    index: int = 0
 
 
 _Read: TypeAlias = "tuple[Job, RGB, RGB | None]"
@@ -101,8 +98,8 @@ def find_inputs(paths: Sequence[Path], *, split: str | None = None) -> Source:
     if len(paths) == 1 and _is_dataset(paths[0]):
         dataset = open_dataset(paths[0])
         split = split or next(name for name in ("test", "validation", "train") if name in dataset.num_pairs)
-        keys = [encoded.key for encoded in dataset.encoded_pairs(split)]
-        return Source(tuple(Job(key, None, i) for i, key in enumerate(keys)), dataset, split)
+        keys = dataset.keys(split)
+        return Source(tuple(Job(key, None) for key in keys), dataset, split)
     if split is not None:
         raise UsageError("only a paired dataset has splits", where=paths[0], fix="leave out --split")
     jobs = []

@@ -30,7 +30,7 @@ class CombineMaker(PairMaker):
     )
     labels: bool = Field(False, description="A holds label colours: resize it without mixing them.")
 
-    @field_serializer("folder_b")
+    @field_serializer("folder_b", when_used="json")
     def _name_alone(self, folder: Path) -> str:
         return folder.resolve().name  # what is written down must not depend on this machine
 

@@ -102,6 +102,28 @@ def test_a_folder_with_other_things_is_never_touched(photos, tmp_path, overwrite
     assert (tmp_path / "out" / "thesis.tex").read_text() == "all my work"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["build.json", ".build/build.json"])
+def test_a_build_json_of_another_program_does_not_make_a_folder_ours(photos, tmp_path, overwrite, name):
+    record = tmp_path / "out" / name
+    record.parent.mkdir(parents=True)
+    record.write_text('{"scripts": {"build": "make"}}')
+    with pytest.raises(BuildError, match="other things"):
+        built(photos, tmp_path / "out", overwrite=overwrite)
+    assert "make" in record.read_text()
+
+
+def test_overwriting_goes_on_after_a_kill_without_old_pairs(photos, tmp_path, contents, monkeypatch):
+    built(photos, tmp_path / "out")
+    built(photos, tmp_path / "fresh" / "out", val=0.3)
+    monkeypatch.setattr("pix2pix_data.engines.local.run_local", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        built(photos, tmp_path / "out", val=0.3, overwrite=True)
+    monkeypatch.undo()
+    built(photos, tmp_path / "out", val=0.3)
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh" / "out")
+
+
 def test_not_one_readable_photo_is_an_error_that_names_the_reasons(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"nothing")

@@ -95,6 +95,13 @@ def test_output_in_the_folder_of_photos_is_refused(photos, p2p_data):
     assert "in the folder of photos" in done.stderr
 
 
+def test_a_folder_that_cannot_be_written_to_is_a_named_error(photos, p2p_data, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = p2p_data("colorize", photos, "--out", "file/pairs")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == ["error: Not a directory", "where: file/pairs/.build"]
+
+
 def test_sample_writes_photos_that_build(p2p_data, tmp_path):
     assert p2p_data("sample", "photos", "--crop", "180").returncode == 0
     assert p2p_data("sample", "photos", "--crop", "180").returncode == 0, "a second time is no error"

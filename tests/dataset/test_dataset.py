@@ -22,6 +22,16 @@ def test_a_shard_gives_back_its_pairs(tmp_path, draw):
         assert np.array_equal(old.b, new.b)
 
 
+def test_chosen_pairs_are_read_alone(tmp_path, draw):
+    for i, num in enumerate((130, 5)):
+        pairs = (Pair(f"{i}-{j}", draw(0, 9, 7), draw(1, 9, 7), "x") for j in range(num))
+        write_shard(shard_path(tmp_path, "train", i, 2), (encode_pair(pair, lossless=True) for pair in pairs))
+    (tmp_path / "build.json").write_text("{}")
+    dataset = open_dataset(tmp_path)
+    assert [pair.key for pair in dataset.encoded_pairs("train", {3, 70, 129, 130})] == ["0-3", "0-70", "0-129", "1-0"]
+    assert dataset.keys("train") == [pair.key for pair in dataset.encoded_pairs("train")]
+
+
 def test_a_half_written_shard_is_not_there(tmp_path, draw):
     def pairs():
         yield encode_pair(Pair("0", draw(), draw(), "0"), lossless=False)
@@ -87,8 +97,9 @@ def test_an_unfinished_build_is_not_a_dataset(tmp_path):
 
 def test_a_split_that_is_not_there_is_named(tmp_path, draw):
     write_png(tmp_path / "train" / "1.png", np.hstack([draw(), draw()]))
-    with pytest.raises(FormatError, match="no test split"):
-        open_dataset(tmp_path).encoded_pairs("test")
+    for read in (open_dataset(tmp_path).encoded_pairs, open_dataset(tmp_path).keys):
+        with pytest.raises(FormatError, match="no test split"):
+            read("test")
 
 
 def test_the_fingerprint_follows_the_pairs(tmp_path, draw):
