@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
 from pix2pix_data.errors import FormatError, ImageError
+from pix2pix_data.images import read_rgb
 from pix2pix_data.listing import keys_of, list_photos, match_by_key
 
 __all__ = ["open_classic"]
@@ -23,6 +24,7 @@ class ClassicDataset(PairDataset):
         self.num_pairs = {split: len(pairs) for split, pairs in files.items()}
         paths = (file for pairs in files.values() for _, sides in pairs for file in sides)
         self.fingerprint = fingerprint_of(paths, path)
+        self.doubt = _doubt(files["train"][0][1])
 
     def _keys(self, split: str) -> list[str]:
         return [key for key, _ in self._files[split]]
@@ -36,6 +38,22 @@ class ClassicDataset(PairDataset):
             except OSError as error:
                 raise ImageError(f"the file cannot be read: {error.strerror or error}", where=key) from error
             yield EncodedPair(key, key, contents[0], contents[1] if len(contents) == 2 else None)
+
+
+def _doubt(first: tuple[Path, ...]) -> str | None:
+    """Side-by-side pictures are mostly twice as wide as high, or wider; photos are not, and halves of them no pairs."""
+    if len(first) == 2:
+        return None
+    try:
+        height, width = read_rgb(first[0]).shape[:2]
+    except ImageError:
+        return None  # told with its key when the pairs are read
+    if width >= 2 * height:
+        return None
+    return (
+        f"{first[0].name} has {width}x{height} pixels, and is read as A|B with sides of {width // 2}x{height}; "
+        "if these are plain photos, make pairs of them first, such as: p2p-data edges"
+    )
 
 
 def open_classic(path: Path) -> PairDataset:

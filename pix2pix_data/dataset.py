@@ -101,11 +101,14 @@ class PairDataset(ABC):
         Pairs in each split that there is, in the order train, validation, test.
     fingerprint : str
         Changes whenever the pairs change.
+    doubt : str or None
+        Why this may be no paired dataset at all, for the user to judge.
     """
 
     path: Path
     num_pairs: dict[str, int]
     fingerprint: str
+    doubt: str | None = None
 
     @abstractmethod
     def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]: ...

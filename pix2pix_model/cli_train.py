@@ -59,6 +59,8 @@ def train(
     from pix2pix_model.plan import describe
 
     say(describe(resolved, dataset))
+    if dataset.doubt:
+        say(f"careful: {dataset.doubt}")
     if dry_run:
         _tell_recipe(resolved, dataset, runs, resume=resume, new=new)
         return

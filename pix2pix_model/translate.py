@@ -124,11 +124,9 @@ def _is_dataset(path: Path) -> bool:
     if (path / "build.json").is_file():
         return True
     try:
-        first = next(open_dataset(path).encoded_pairs("train"))
-        sides = first.decode().a.shape
-    except (FormatError, ImageError):
+        return open_dataset(path).doubt is None
+    except FormatError:
         return False
-    return first.b is not None or sides[0] == sides[1]
 
 
 def translate(model: Model, source: Source, out: Path, *, device: Device, size_px: int | None = None) -> Translated:

@@ -63,6 +63,16 @@ def test_side_by_side_files_are_split_in_the_middle(tmp_path, draw):
     assert np.array_equal(pair.b, right)
 
 
+def test_photos_in_a_folder_called_train_raise_a_doubt(tmp_path, draw):
+    write_png(tmp_path / "photos" / "train" / "1.png", draw(1, 90, 70))
+    write_png(tmp_path / "pairs" / "train" / "1.png", draw(1, 140, 70))
+    doubt = open_dataset(tmp_path / "photos").doubt
+    assert doubt is not None
+    assert "90x70" in doubt
+    assert "sides of 45x70" in doubt
+    assert open_dataset(tmp_path / "pairs").doubt is None
+
+
 def test_a_side_by_side_file_without_a_middle_is_refused_by_name(draw):
     with pytest.raises(ImageError, match="no middle: 17"):
         EncodedPair("17", "17", encode_png(draw(0, 91)), None).decode()

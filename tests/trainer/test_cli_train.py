@@ -4,6 +4,9 @@ import subprocess
 import sys
 import tomllib
 
+import numpy as np
+
+from pix2pix_data.images import write_png
 from pix2pix_model.recipe_file import load_recipe
 
 IMPORTS = "import sys; from pix2pix_model.cli_train import main\ntry: main()\nfinally: print(*sorted(sys.modules))"
@@ -49,6 +52,12 @@ def test_a_network_that_cannot_be_built_leaves_no_run(recipe_path, p2p_train, tm
     assert ended.returncode == 1
     assert "where: data.crop_size" in ended.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_plain_photos_taken_for_pairs_are_noticed(recipe_path, p2p_train, tmp_path):
+    write_png(tmp_path / "photos" / "train" / "a.png", np.zeros((40, 60, 3), np.uint8))
+    ended = p2p_train(recipe_path, "--dry-run", "--set", "data.path=photos")
+    assert "careful: a.png has 60x40 pixels" in ended.stderr
 
 
 def test_a_missing_dataset_comes_with_the_command_that_makes_it(recipe_path, p2p_train):

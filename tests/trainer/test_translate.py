@@ -115,7 +115,7 @@ def test_a_dataset_gives_its_test_split_in_the_direction_of_the_model(model, tmp
 
 
 def test_a_folder_of_photos_is_no_dataset_for_having_a_folder_called_train(tmp_path):
-    write_png(tmp_path / "in" / "train" / "a.png", picture(1, 30, 48))
+    write_png(tmp_path / "in" / "train" / "a.png", picture(1, 30, 48))  # too narrow for two pictures
     source = find_inputs([tmp_path / "in"])
     assert source.dataset is None
     assert [job.key for job in source.jobs] == ["train/a"]
