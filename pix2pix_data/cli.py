@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 import pix2pix_data.makers  # noqa: F401 - registers the makers
+from pix2pix_data import _options
 from pix2pix_data._command import maker_command
-from pix2pix_data.console import exit_with_errors_told, help_text, result
-from pix2pix_data.maker import PAIR_MAKERS
+from pix2pix_data.console import exit_with_errors_told, help_text, result, say
+from pix2pix_data.errors import UsageError
+from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.maker import PAIR_MAKERS, Size
 
 __all__ = ["app", "main"]
 
@@ -39,6 +42,54 @@ def sample(
     num_photos = write_sample(folder, crop_px=crop)
     result(f"{num_photos} photos in {folder}")
     result(f"next: p2p-data edges {folder}/chelsea --size 64 --group folder --val 0.5 --test 0")
+
+
+@app.command(
+    help=help_text(
+        "Draw the strokes of soft edge maps from any detector: the paper's post-processing by itself.",
+        ("p2p-data strokes ./maps", "p2p-data strokes ./maps --out drawings --size keep --threshold 0.3"),
+    )
+)
+def strokes(
+    maps: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Gray pictures of 8 or 16 bits, or .npy; bright is edge.")
+    ],
+    out: _options.Out = None,
+    size: Annotated[str, typer.Option(metavar="PX|WxH|keep", help="Size of the drawings.")] = "256",
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability from which an edge is drawn; the paper's is 25/255.")
+    ] = 25 / 255,
+    min_length: Annotated[int, typer.Option(min=1, metavar="PX", help="Shortest stroke drawn.")] = 5,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")] = False,
+) -> None:
+    wanted = None if size == "keep" else _size(size)
+    out = out or Path(f"{maps.resolve().name}-strokes")
+    if out.resolve().is_relative_to(maps.resolve()):
+        raise UsageError("the output would lie in the folder of maps", where=out, fix="give --out another place")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise UsageError("the output folder is not empty", where=out, fix="choose another --out, or --overwrite")
+
+    from pix2pix_data.edges.soft_maps import MAP_SUFFIXES, StrokeSettings, draw_maps
+
+    listing = list_photos(maps, also=MAP_SUFFIXES)
+    named = list(zip(keys_of(listing.photos, maps), listing.photos, strict=True))
+    say(f"strokes: {maps} ({len(named)} maps) -> {out}")
+    failed = draw_maps(named, out, StrokeSettings(wanted, threshold, min_length))
+    result(f"{len(named) - len(failed)} drawings in {out}, {len(failed)} failed")
+    for one in failed[:5]:
+        result(f"  {one.source}: {one.reason}")
+    if failed:
+        result(f"  each one: {out / 'failures.jsonl'}")
+        raise typer.Exit(3)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Size).validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(f"--size: {error.errors()[0]['msg']}") from None
 
 
 def main() -> None:

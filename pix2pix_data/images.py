@@ -32,6 +32,7 @@ __all__ = [
     "MAX_PIXELS",
     "Fit",
     "Photo",
+    "check_size",
     "decode_photo",
     "decode_rgb",
     "encode_jpeg",
@@ -145,6 +146,12 @@ def decode_photo(content: bytes, *, enough: tuple[int, int] | None = None) -> Ph
         raise ImageError(f"damaged picture: {type(error).__name__}: {error}") from error
 
 
+def check_size(width: int, height: int) -> None:
+    """Raise ImageError for a picture of more than `MAX_PIXELS`, before it is decoded."""
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"the picture has {width}x{height} pixels, more than {MAX_PIXELS:,}")
+
+
 @contextlib.contextmanager
 def _quiet_libtiff(content: bytes) -> Iterator[None]:
     """Keep libtiff from writing to file descriptor 2 by itself; what it says of damage reaches us as an exception."""
@@ -170,8 +177,7 @@ def _to_photo(image: Image.Image, enough: tuple[int, int] | None) -> Photo:
         # Turned pictures swap sides, so both orders must suffice; only the JPEG decoder heeds this.
         needed = 2 * max(enough)
         image.draft(None, (needed, needed))
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(f"the picture has {image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
+    check_size(image.width, image.height)
     image.load()
     plain = (
         file_format in ("JPEG", "PNG")

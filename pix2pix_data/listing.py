@@ -29,10 +29,11 @@ class Listing:
     others: tuple[Path, ...]
 
 
-def list_photos(folder: Path) -> Listing:
+def list_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Listing:
     """List all files below `folder`, links followed, photos told from other files by name or first bytes.
 
-    Hidden files count as others: they are thumbnails and leftovers of file managers.
+    Hidden files count as others: they are thumbnails and leftovers of file managers. Files with a suffix in `also`
+    (lower case, with its dot) count as photos.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def list_photos(folder: Path) -> Listing:
         what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
         raise FormatError(what, where=folder, fix="name the folder that holds the photos")
     files = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
-    photos = tuple(path for path in files if _is_photo(path, folder))
+    photos = tuple(path for path in files if _is_photo(path, folder, also))
     if not photos:
         raise FormatError(f"no photo among {len(files)} files", where=folder, fix="name a folder with pictures in it")
     is_photo = set(photos)
@@ -98,10 +99,10 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in names)
 
 
-def _is_photo(path: Path, folder: Path) -> bool:
+def _is_photo(path: Path, folder: Path, also: frozenset[str]) -> bool:
     if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts):
         return False
-    if path.suffix.lower() in _SUFFIXES:
+    if path.suffix.lower() in _SUFFIXES | also:
         return True
     try:
         with path.open("rb") as file:
