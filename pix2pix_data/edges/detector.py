@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pix2pix_data.registry import Registry
@@ -10,7 +11,7 @@ from pix2pix_data.registry import Registry
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, FloatMap
 
-__all__ = ["DETECTORS", "DetectorFactory", "EdgeDetector"]
+__all__ = ["DETECTORS", "WEIGHTS", "DetectorFactory", "EdgeDetector", "make_detector"]
 
 
 class EdgeDetector(Protocol):
@@ -31,10 +32,20 @@ class EdgeDetector(Protocol):
         """
 
 
-DetectorFactory: TypeAlias = Callable[[], EdgeDetector]
+DetectorFactory: TypeAlias = Callable[..., EdgeDetector]
+"""Takes nothing, or, if the detector is in WEIGHTS too, the Path of its weights."""
 
 DETECTORS: Registry[DetectorFactory] = Registry("edge detector", "pix2pix_data.edge_detectors")
 """A factory imports what it needs when it is called: `--help` lists the names and loads none of it."""
+
+WEIGHTS: Registry[Callable[[], Path]] = Registry("detector with weights", "pix2pix_data.edge_weights")
+"""For each detector that loads a file of the user's choice: how to find one when the user names none."""
+
+
+def make_detector(name: str, weights: Path | None = None) -> EdgeDetector:
+    """Make the detector called `name`; with its weights, if it loads any."""
+    factory = DETECTORS.get(name)
+    return factory(weights or WEIGHTS.get(name)()) if name in WEIGHTS.names() else factory()
 
 
 @DETECTORS.register("classical")
@@ -42,3 +53,17 @@ def _classical() -> EdgeDetector:
     from pix2pix_data.edges.classical import ClassicalDetector
 
     return ClassicalDetector()
+
+
+@DETECTORS.register("hed")
+def _hed(weights: Path | None = None) -> EdgeDetector:
+    from pix2pix_data.edges.hed import HedDetector, load_hed
+
+    return HedDetector(load_hed(weights or _hed_weights()))
+
+
+@WEIGHTS.register("hed")
+def _hed_weights() -> Path:
+    from pix2pix_data.edges.hed_weights import find_weights
+
+    return find_weights()

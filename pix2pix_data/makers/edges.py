@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, ClassVar
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
-from pix2pix_data.edges.detector import DETECTORS
+from pix2pix_data.edges.detector import DETECTORS, WEIGHTS, make_detector
 from pix2pix_data.errors import UsageError
 from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
 
 if TYPE_CHECKING:
     from pix2pix_data.edges.detector import EdgeDetector
-    from pix2pix_data.pair import RGB
+    from pix2pix_data.pair import RGB, PairPlan
 
 
 @PAIR_MAKERS.register("edges")
@@ -33,7 +36,10 @@ class EdgesMaker(PhotoMaker):
 
     batch_size: ClassVar[int] = 8
 
-    detector: str = Field("classical", description="What sees the edges: classical, or one that a package adds.")
+    detector: str = Field("classical", description="What sees the edges: classical, hed, or one that a package adds.")
+    weights: Path | None = Field(
+        None, description="Weights for hed, in any public layout; without, they are fetched once."
+    )
     threshold: float = Field(
         25 / 255, gt=0, lt=1, description="Probability from which an edge is drawn; the paper's is 25/255."
     )
@@ -48,14 +54,40 @@ class EdgesMaker(PhotoMaker):
             raise ValueError(str(error)) from error
         return name
 
+    @field_validator("weights")
+    @classmethod
+    def _are_there(cls, weights: Path | None, info: ValidationInfo) -> Path | None:
+        if weights is None:
+            return None
+        detector = info.data.get("detector")
+        if detector is not None and detector not in WEIGHTS.names():
+            raise ValueError(f"the detector {detector!r} loads no weights; choose --detector {WEIGHTS.names()[0]}")
+        if not weights.is_file():
+            raise ValueError("there is no such file")
+        return weights
+
+    @field_serializer("weights", when_used="json")
+    def _as_provenance(self, weights: Path | None) -> str | None:
+        """Name weights by their content: where they lie on this machine tells nobody else anything."""
+        if weights is None:
+            return None
+        with weights.open("rb") as file:
+            return f"{weights.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+    def fitted(self, plans: Sequence[PairPlan]) -> Self:  # noqa: ARG002
+        """Learn nothing; but fetch what the detector loads, once, before there are many processes that need it."""
+        if self.weights is None and self.detector in WEIGHTS.names():
+            WEIGHTS.get(self.detector)()
+        return self
+
     def derive(self, photos: list[RGB]) -> list[RGB]:
         from pix2pix_data.edges.strokes import draw_strokes, strokes
 
-        maps = _detector(self.detector)(photos)
+        maps = _detector(self.detector, self.weights)(photos)
         return [draw_strokes(strokes(soft, threshold=self.threshold, min_area=self.min_length)) for soft in maps]
 
 
 @functools.cache
-def _detector(name: str) -> EdgeDetector:
+def _detector(name: str, weights: Path | None) -> EdgeDetector:
     """Make each detector once in a process: one that loads weights takes its time."""
-    return DETECTORS.get(name)()
+    return make_detector(name, weights)
