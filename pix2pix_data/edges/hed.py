@@ -136,7 +136,7 @@ class HedDetector:
 
 
 def _batches(photos: Sequence[RGB], device: torch.device) -> Iterator[list[int]]:
-    """Group the photos of one size; on a CPU each goes alone, which is as fast and keeps its map to the bit."""
+    """Group the photos of one size; on a CPU each goes alone, which keeps its map to the bit, at 1.6 times the time."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, photo in enumerate(photos):
         by_shape.setdefault(photo.shape, []).append(index)
