@@ -302,12 +302,12 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
 
     num_pairs = write_shard(shard.path, encoded())
     assert num_pairs + len(failed) == len(shard.plans), "a maker gives one outcome for each plan"
-    lines = [_failed_line(one, shard.source) for one in failed]
+    lines = [_line(one, shard.source) for one in failed]
     write_file(shard.outcome_path, _json({"pairs": num_pairs, "failed": lines}))
 
 
-def _failed_line(failed: Failed, source: Path) -> dict[str, str]:
-    return {"key": failed.key, "source": _shown(failed.source, source), "reason": failed.reason}
+def _line(failed: Failed, source: Path) -> str:
+    return Failed(failed.key, _shown(failed.source, source), failed.reason).to_line()
 
 
 # --- finish -----------------------------------------------------------------------------------------------------
@@ -319,14 +319,14 @@ def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, ou
     from pix2pix_data.provenance import command_line
     from pix2pix_data.report import write_preview
 
-    failed = [_failed_line(one, source) for one in plan.failed]
+    failed = [_line(one, source) for one in plan.failed]
     num_pairs = dict.fromkeys(plan.splits, 0)
     for shard in shards:
         outcome = json.loads(shard.outcome_path.read_text())
         num_pairs[shard.path.name.split("-")[0]] += outcome["pairs"]
         failed += outcome["failed"]
     num_pairs = {split: num for split, num in num_pairs.items() if num}
-    write_file(out / "failures.jsonl", "".join(json.dumps(line) + "\n" for line in failed))
+    write_file(out / "failures.jsonl", "".join(failed))
     if "train" not in num_pairs:
         raise BuildError("not one photo gave a pair to train on", where=out / "failures.jsonl", fix="read the reasons")
 

@@ -67,7 +67,7 @@ def exit_with_errors_told(command: Callable[[], object]) -> None:
             say(f"to do: {error.fix}")
         sys.exit(1)
     except KeyboardInterrupt:
-        say("stopped; the same command continues")
+        say("stopped")
         sys.exit(130)
     except OSError as error:  # a full disk, a folder that may not be written to
         if isinstance(error, BrokenPipeError):  # `p2p-data ... | head`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -80,6 +81,10 @@ class Failed:
     key: str
     source: str
     reason: str
+
+    def to_line(self) -> str:
+        """Write the line of failures.jsonl, with its end."""
+        return json.dumps({"key": self.key, "source": self.source, "reason": self.reason}) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -18,6 +17,7 @@ from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
 from pix2pix_data.errors import FormatError, ImageError, UsageError
 from pix2pix_data.images import read_rgb, resize, write_png
 from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.pair import Failed
 from pix2pix_data.sheet import draw_sheet
 from pix2pix_model.checkpoint import Model
 from pix2pix_model.data import to_network, to_pixels
@@ -26,7 +26,7 @@ from pix2pix_model.device import Device
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["Failure", "Job", "Source", "Translated", "find_inputs", "run_generator", "translate"]
+__all__ = ["Job", "Source", "Translated", "find_inputs", "run_generator", "translate"]
 
 _MAX_PIXELS = 1 << 23  # 8 megapixels: the U-Net's activations take about 2 GB then
 _BATCH_PIXELS = 1 << 19
@@ -63,20 +63,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A picture that could not be translated, and why."""
-
-    key: str
-    source: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Translated:
     """How it ended."""
 
     num_pictures: int
-    failures: tuple[Failure, ...]
+    failures: tuple[Failed, ...]
     sheet: Path
 
 
@@ -152,7 +143,7 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
     on_sheet = {source.jobs[i * len(source.jobs) // _NUM_ON_SHEET].key for i in range(_NUM_ON_SHEET)}
     groups: list[list[RGB]] = []
     captions: list[str] = []
-    failures: list[Failure] = []
+    failures: list[Failed] = []
     with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
         for batch in _batches(_read(source, model.config.direction, size_px, failures)):
             made = run_generator(generator, [given for _, given, _ in batch], device)
@@ -165,8 +156,7 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
     if groups:
         titles = ["A", "G(A)", "B"] if model.config.direction == "AtoB" else ["B", "G(B)", "A"]
         write_png(sheet, draw_sheet(groups, titles[: len(groups[0])], captions))
-    lines = (json.dumps({"key": one.key, "source": one.source, "reason": one.reason}) for one in failures)
-    write_file(out / "failures.jsonl", "".join(f"{line}\n" for line in lines))
+    write_file(out / "failures.jsonl", "".join(failed.to_line() for failed in failures))
     return Translated(len(source.jobs) - len(failures), tuple(failures), sheet)
 
 
@@ -218,7 +208,7 @@ def _check_key(key: str) -> None:
         raise ImageError("this key leads out of the output folder", where=key)
 
 
-def _read(source: Source, direction: str, size_px: int | None, failures: list[Failure]) -> Iterator[_Read]:
+def _read(source: Source, direction: str, size_px: int | None, failures: list[Failed]) -> Iterator[_Read]:
     """Read the condition of each job and, from a dataset, its target; what cannot be used goes to `failures`."""
     encoded = None if source.dataset is None else source.dataset.encoded_pairs(source.split)
     for job in source.jobs:
@@ -231,7 +221,7 @@ def _read(source: Source, direction: str, size_px: int | None, failures: list[Fa
             if height * width > _MAX_PIXELS:
                 raise ImageError(f"{width}x{height} pixels are more than {_MAX_PIXELS:,}: give --size a number")
         except ImageError as error:
-            failures.append(Failure(job.key, str(job.path or job.key), str(error)))
+            failures.append(Failed(job.key, str(job.path or job.key), str(error)))
         else:
             yield job, given, target
 

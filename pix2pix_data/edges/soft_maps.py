@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +64,7 @@ def draw_maps(maps: Sequence[tuple[str, Path]], out: Path, settings: StrokeSetti
             except ImageError as error:
                 failed.append(Failed(key, path.name, str(error)))
             progress.advance()
-    lines = (json.dumps({"key": one.key, "source": one.source, "reason": one.reason}) for one in failed)
-    write_file(out / "failures.jsonl", "".join(f"{line}\n" for line in lines))
+    write_file(out / "failures.jsonl", "".join(one.to_line() for one in failed))
     return failed
 
 
