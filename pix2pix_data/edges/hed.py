@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pix2pix_data.edges.hed_weights import NUM_CONVS, load_state, widths_of
+from pix2pix_data.edges.tiles import tiles
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, FloatMap
@@ -116,10 +117,10 @@ class HedDetector:
         """Return the maps of photos of one size, (N, H, W)."""
         stack = np.stack(photos)  # (N, H, W, 3)
         maps: FloatMap = np.empty(stack.shape[:3], np.float32)
-        for top, rows, kept_rows in _tiles(stack.shape[1]):
-            for left, columns, kept_columns in _tiles(stack.shape[2]):
-                tile = self._seen(stack[:, rows, columns])[:, kept_rows, kept_columns]
-                maps[:, top : top + tile.shape[1], left : left + tile.shape[2]] = tile
+        for rows, rows_read, rows_kept in tiles(stack.shape[1], _TILE_PX, _MARGIN_PX):
+            for columns, columns_read, columns_kept in tiles(stack.shape[2], _TILE_PX, _MARGIN_PX):
+                seen = self._seen(stack[:, rows_read, columns_read])
+                maps[:, rows, columns] = seen[:, rows_kept, columns_kept]
         return maps
 
     def _seen(self, stack: RGB) -> FloatMap:
@@ -143,11 +144,3 @@ def _batches(photos: Sequence[RGB], device: torch.device) -> Iterator[list[int]]
     for shape, indices in by_shape.items():
         num = max(1, _PIXELS_AT_ONCE // (shape[0] * shape[1])) if device.type == "cuda" else 1
         yield from (indices[start : start + num] for start in range(0, len(indices), num))
-
-
-def _tiles(length: int) -> Iterator[tuple[int, slice, slice]]:
-    """Cut a side into tiles: where each begins, what is read for it, and what of that is kept."""
-    for start in range(0, length, _TILE_PX):
-        first = max(0, start - _MARGIN_PX)
-        end = min(length, start + _TILE_PX)
-        yield start, slice(first, min(length, end + _MARGIN_PX)), slice(start - first, end - first)
