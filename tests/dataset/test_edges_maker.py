@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from pix2pix_data.edges.detector import make_detector
+from pix2pix_data.edges.strokes import draw_strokes, strokes
 from pix2pix_data.images import write_png
 from pix2pix_data.makers.edges import EdgesMaker
 
@@ -81,7 +83,68 @@ def test_pair_is_drawn_at_the_size_asked_for(tmp_path):
     assert np.array_equal(pair.a, maker.derive([pair.b])[0])
 
 
-@pytest.mark.parametrize("setting", [{"threshold": 0}, {"threshold": 1}, {"min_length": 0}, {"min_area": 5}])
+def test_width_makes_strokes_wider():
+    thin, wide = (EdgesMaker(width=pixels).derive([box()])[0] for pixels in (1, 3))
+    assert np.array_equal(wide, cv2.erode(thin, np.ones((3, 3), np.uint8)))
+
+
+def test_invert_draws_white_on_black():
+    plain, inverted = (EdgesMaker(width=2, invert=invert).derive([box()])[0] for invert in (False, True))
+    assert np.array_equal(inverted, 255 - plain)
+
+
+def test_default_style_is_the_papers_to_the_byte(draw):
+    photos = [box(), draw(1)]
+    plain = EdgesMaker(detector="classical")
+    maps = make_detector("classical")(photos)
+    expected = [draw_strokes(strokes(edge_map)) for edge_map in maps]
+    for maker in (plain, plain.model_copy(update={"style": "paper", "style_seed": 7})):
+        assert [drawing.tobytes() for drawing in maker.derive(photos)] == [one.tobytes() for one in expected]
+
+
+def test_a_photo_is_sketched_the_same_alone_and_in_company(draw):
+    photos = [draw(index, 300, 256) for index in range(4)]
+    maker = EdgesMaker(style="sketch")
+    together = maker.derive(photos)
+    alone = [maker.derive([photo])[0] for photo in reversed(photos)]
+    assert all(np.array_equal(one, other) for one, other in zip(together, reversed(alone), strict=True))
+    assert all(set(np.unique(drawing)) == {0, 255} for drawing in together)
+
+
+def test_another_seed_or_photo_is_sketched_by_another_hand(draw):
+    photo = draw(0, 300, 256)
+    one_level_brighter = photo + (photo < 255).astype(np.uint8)
+    drawings = [EdgesMaker(style="sketch", style_seed=seed).derive([photo])[0] for seed in range(4)]
+    drawings += EdgesMaker(style="sketch").derive([one_level_brighter])
+    assert len({drawing.tobytes() for drawing in drawings}) == 5
+
+
+def test_a_sketch_can_be_inverted():
+    plain, inverted = (EdgesMaker(style="sketch", invert=invert).derive([box()])[0] for invert in (False, True))
+    assert np.array_equal(inverted, 255 - plain)
+
+
+def test_drawing_options_are_typed_as_they_are_called(photos, p2p_data, tmp_path):
+    options = ("--style", "sketch", "--style-seed", "3", "--width", "2", "--invert")
+    done = p2p_data("edges", photos, "--size", "64", "--workers", "1", *options)
+    assert done.returncode == 0, done.stderr
+    card = (tmp_path / "photos-edges" / "README.md").read_text()
+    assert "p2p-data edges photos --size 64x64 --width 2 --invert --style sketch --style-seed 3" in card
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"threshold": 0},
+        {"threshold": 1},
+        {"min_length": 0},
+        {"min_area": 5},
+        {"width": 0},
+        {"width": 17},
+        {"style": "pencil"},
+        {"style_seed": -1},
+    ],
+)
 def test_setting_out_of_bounds_is_refused(setting):
     with pytest.raises(ValidationError):
         EdgesMaker(**setting)
