@@ -1,46 +1,40 @@
-"""Palettes: k-means colours in Lab, the nearest colour of a pixel, and regions free of specks."""
+"""Palettes from pixels: k-means colours in Lab."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from pix2pix_data.color_table import nearest_labels
 from pix2pix_data.images import to_lab
+from pix2pix_data.palette_file import Color, Palette
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from sklearn.cluster import KMeans
 
-    from pix2pix_data.pair import RGB, LabelMap
+__all__ = ["AUTO_GAIN", "AUTO_RANGE", "fit_auto_palette", "fit_palette", "shares_of"]
 
-__all__ = ["Palette", "clean_regions", "fit_palette", "nearest_labels", "palette_json"]
-
-_RESTARTS = 4
+_RESTARTS = 10
 _MAX_ITERATIONS = 100
+_BIN_BITS = 6
+"""Bits of each channel that pixels of one bin share. With 8 to 32 colours the inertia stays within 2 % of that of all
+pixels; with 5 bits it is up to 7 % worse from 16 colours on."""
+_FEWEST_BINS_PER_COLOR = 8  # drawings have few colours: bins would join what k-means is to tell apart
+
+AUTO_RANGE = (4, 16)
+"""Fewest and most colours that `fit_auto_palette` chooses."""
+AUTO_GAIN = 0.01
+"""Part of the variance of colour that one more colour must explain to be worth having."""
 
 
-@dataclass(frozen=True, slots=True)
-class Palette:
-    """Colours from dark to light.
+def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int, num_restarts: int = _RESTARTS) -> Palette:
+    """Find the colours that stand best for many pixels: k-means in Lab, k-means++ starts, the best of several.
 
-    Attributes
-    ----------
-    colors : tuple of (int, int, int)
-        sRGB, each in [0, 255].
-    shares : tuple of float
-        Part of the pixels that the palette was fitted on that is nearest to each colour; they add up to 1.
-    """
-
-    colors: tuple[tuple[int, int, int], ...]
-    shares: tuple[float, ...]
-
-
-def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) -> Palette:
-    """Find the colours that stand best for many pixels: k-means in Lab, k-means++ starts, the best of four.
+    Pixels of nearly one colour are joined first, in bins of 4 grey levels a side that count as often as they have
+    pixels: some thousand points instead of a hundred thousand.
 
     Parameters
     ----------
@@ -49,6 +43,8 @@ def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) ->
     num_colors : int
         Colours wanted; fewer come out where the pixels have fewer.
     seed : int
+    num_restarts : int
+        How often k-means begins anew; the result of least inertia is kept.
 
     Returns
     -------
@@ -59,79 +55,85 @@ def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) ->
     ----------
     Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding".
     """
+    points, weights = _bins(pixels, num_colors)
+    means = _k_means(points, weights, num_colors, seed=seed, num_restarts=num_restarts)
+    return _ordered(means.cluster_centers_, pixels)
+
+
+def fit_auto_palette(pixels: npt.NDArray[np.uint8], *, seed: int) -> Palette:
+    """Choose the number of colours, 4 to 16, and fit them.
+
+    It is the smallest number to which one more colour would not add: it would explain less than 1 % more of the
+    variance of the pixels' colours in Lab. (The Calinski-Harabasz index, the usual choice, names 2 or 4 colours for
+    photos of most kinds.)
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (n, 3), uint8
+        sRGB.
+    seed : int
+
+    Returns
+    -------
+    Palette
+        As from `fit_palette`; the note says what was chosen.
+    """
+    fewest, most = AUTO_RANGE
+    points, weights = _bins(pixels, most)
+    mean = np.average(points, axis=0, weights=weights)
+    worth_having = AUTO_GAIN * float((weights @ (points - mean) ** 2).sum())
+    chosen = _k_means(points, weights, fewest, seed=seed)
+    while len(chosen.cluster_centers_) < most:
+        finer = _k_means(points, weights, len(chosen.cluster_centers_) + 1, seed=seed)
+        if chosen.inertia_ - finer.inertia_ < worth_having:
+            break
+        chosen = finer
+    palette = _ordered(chosen.cluster_centers_, pixels)
+    note = (
+        f"{len(palette.colors)} colours, chosen of {fewest} to {most}: one more explains less than 1% of the variance"
+    )
+    return Palette(palette.colors, palette.shares, note=note)
+
+
+def shares_of(pixels: npt.NDArray[np.uint8], colors: tuple[Color, ...]) -> tuple[float, ...]:
+    """Return for each colour the part of the pixels that is nearest to it; the parts add up to 1."""
+    counts = np.bincount(nearest_labels(pixels, colors), minlength=len(colors))
+    return tuple(float(share) for share in np.round(counts / counts.sum(), 6))
+
+
+def _k_means(
+    points: npt.NDArray[np.float32],
+    weights: npt.NDArray[np.float64],
+    num_colors: int,
+    *,
+    seed: int,
+    num_restarts: int = _RESTARTS,
+) -> KMeans:
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    lab = to_lab(pixels)
-    num_colors = min(num_colors, len(np.unique(pixels, axis=0)))
-    means = KMeans(num_colors, n_init=_RESTARTS, max_iter=_MAX_ITERATIONS, random_state=seed)
+    means = KMeans(min(num_colors, len(points)), n_init=num_restarts, max_iter=_MAX_ITERATIONS, random_state=seed)
     with threadpool_limits(1):  # sums in another order would give other last digits
-        labels = means.fit_predict(lab)
-    centers = means.cluster_centers_.astype(np.float32)
-    order = np.lexsort((centers[:, 2], centers[:, 1], centers[:, 0]))
-    counts = np.bincount(labels, minlength=num_colors)[order]
-    colors = np.rint(np.clip(cv2.cvtColor(centers[order][:, None], cv2.COLOR_Lab2RGB)[:, 0], 0, 1) * 255)
-    return Palette(
-        tuple((int(red), int(green), int(blue)) for red, green, blue in colors),
-        tuple(float(share) for share in np.round(counts / counts.sum(), 6)),
-    )
+        return means.fit(points, sample_weight=weights)
 
 
-def nearest_labels(image: RGB, colors: Sequence[tuple[int, int, int]]) -> LabelMap:
-    """Find for each pixel the palette colour nearest in Lab; the first of equals.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-    colors : sequence of (int, int, int)
-        At most 256 sRGB colours.
-
-    Returns
-    -------
-    ndarray of shape (H, W), uint8
-        Indices into `colors`.
-    """
-    centers = to_lab(np.array(colors, np.uint8))  # (k, 3)
-    lab = to_lab(image).reshape(-1, 3)
-    # |x - c|^2 less the part that is the same for every c
-    distances = (centers**2).sum(1) - 2 * (lab @ centers.T)  # (H * W, k)
-    labels: LabelMap = distances.argmin(1).astype(np.uint8).reshape(image.shape[:2])
-    return labels
+def _bins(pixels: npt.NDArray[np.uint8], num_colors: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Join pixels of nearly one colour; returns the mean Lab of each bin, shape (m, 3), and its number of pixels."""
+    for bits in (_BIN_BITS, 8):
+        wide = (pixels >> (8 - bits)).astype(np.int32)
+        _, bin_of, counts = np.unique(
+            (wide[:, 0] << 2 * bits) | (wide[:, 1] << bits) | wide[:, 2], return_inverse=True, return_counts=True
+        )
+        if len(counts) >= _FEWEST_BINS_PER_COLOR * num_colors:
+            break
+    lab = to_lab(pixels)
+    sums = np.stack([np.bincount(bin_of, weights=lab[:, i]) for i in range(3)], axis=1)
+    return (sums / counts[:, None]).astype(np.float32), counts.astype(np.float64)
 
 
-def clean_regions(labels: LabelMap, min_region: int) -> LabelMap:
-    """Give every 4-connected region of fewer than `min_region` pixels the label of its nearest large neighbour.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (H, W), uint8
-    min_region : int
-        In pixels. Where no region is as large, nothing is changed.
-
-    Returns
-    -------
-    ndarray of shape (H, W), uint8
-    """
-    small = np.zeros(labels.shape, bool)
-    for label in np.unique(labels):
-        _, regions, stats, _ = cv2.connectedComponentsWithStats((labels == label).astype(np.uint8), connectivity=4)
-        is_small = stats[:, cv2.CC_STAT_AREA] < min_region
-        is_small[0] = False  # everything that has another label
-        small |= is_small[regions]
-    if not small.any() or small.all():
-        return labels
-    # Each small pixel learns which large pixel lies nearest: pixels of value 0 are the ones measured to.
-    _, nearest = cv2.distanceTransformWithLabels(small.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    label_of = np.zeros(int(nearest.max()) + 1, np.uint8)
-    label_of[nearest[~small]] = labels[~small]
-    cleaned: LabelMap = label_of[nearest]
-    return cleaned
-
-
-def palette_json(palette: Palette) -> str:
-    """Write palette.json: colours as #rrggbb, a name for each (numbers until the user names them), and shares."""
-    entries = [
-        {"name": f"color {i}", "color": "#{:02x}{:02x}{:02x}".format(*color), "share": share}
-        for i, (color, share) in enumerate(zip(palette.colors, palette.shares, strict=True))
-    ]
-    return json.dumps({"colors": entries}, indent=1) + "\n"
+def _ordered(centers: npt.NDArray[np.float32], pixels: npt.NDArray[np.uint8]) -> Palette:
+    centers = centers.astype(np.float32)[np.lexsort((centers[:, 2], centers[:, 1], centers[:, 0]))]
+    rgb = np.rint(np.clip(cv2.cvtColor(centers[:, None], cv2.COLOR_Lab2RGB)[:, 0], 0, 1) * 255).astype(np.uint8)
+    # Two centres may round to one colour, and a colour is one label.
+    colors = tuple(dict.fromkeys((int(red), int(green), int(blue)) for red, green, blue in rgb))
+    return Palette(colors, shares_of(pixels, colors))

@@ -17,7 +17,7 @@ __all__ = ["command_line"]
 
 
 def command_line(command: str, maker: PairMaker, source: Path, options: BuildOptions) -> str:
-    """Write a build as it would be typed: folders by their last name, settings at their default left out."""
+    """Write a build as it would be typed: files and folders by their last name, settings at their default left out."""
     arguments = [source.resolve().name]
     typed: list[str] = []
     for name, field in type(maker).model_fields.items():
@@ -38,5 +38,7 @@ def _typed(option: str, value: object) -> Iterator[str]:
         yield option
     elif isinstance(value, tuple):
         yield from (option, "x".join(map(str, value)))
+    elif isinstance(value, Path):
+        yield from (option, value.name)
     else:
         yield from (option, str(value))

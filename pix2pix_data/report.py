@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.images import write_png
-from pix2pix_data.sheet import draw_sheet
+from pix2pix_data.palette_file import Palette, read_palette, to_hex
+from pix2pix_data.sheet import draw_sheet, draw_swatches
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
 
 __all__ = ["write_preview"]
 
@@ -14,9 +21,19 @@ _NUM_PAIRS = 12
 
 
 def write_preview(dataset: PairDataset, path: Path) -> None:
-    """Draw twelve pairs, evenly spread over the training split, as a sheet of A and B side by side."""
+    """Draw twelve pairs, evenly spread over the training split, as a sheet of A and B; and the palette, if any."""
     total = dataset.num_pairs["train"]
     wanted = min(_NUM_PAIRS, total)
     chosen = {i * total // wanted for i in range(wanted)}
     pairs = [encoded.decode() for encoded in dataset.encoded_pairs("train", chosen)]
-    write_png(path, draw_sheet([(pair.a, pair.b) for pair in pairs], ("A", "B"), [pair.key for pair in pairs]))
+    sheet = draw_sheet([(pair.a, pair.b) for pair in pairs], ("A", "B"), [pair.key for pair in pairs])
+    palette_path = dataset.path / "palette.json"
+    if palette_path.is_file():
+        sheet = np.concatenate([sheet, _draw_palette(read_palette(palette_path), sheet.shape[1])])
+    write_png(path, sheet)
+
+
+def _draw_palette(palette: Palette, width: int) -> RGB:
+    shares = [f", {share:.1%}" for share in palette.shares] or [""] * len(palette.colors)
+    texts = [f"{palette.name_of(i)} {to_hex(color)}{shares[i]}" for i, color in enumerate(palette.colors)]
+    return draw_swatches(list(zip(palette.colors, texts, strict=True)), width, title=palette.note)

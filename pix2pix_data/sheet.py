@@ -1,4 +1,4 @@
-"""Contact sheets: groups of pictures that belong together, such as A | G(A) | B, in a labelled grid on white."""
+"""Contact sheets: pictures that belong together, such as A | G(A) | B, in a labelled grid on white; and swatches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pix2pix_data.images import resize, resize_nearest
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["draw_sheet"]
+__all__ = ["draw_sheet", "draw_swatches"]
 
 _SMALLEST_CELL_PX, _LARGEST_CELL_PX = 128, 256
 _GROUPS_ACROSS = 3
 _GAP_PX = 8
 _TEXT_PX = 14
 _LINE_PX = _TEXT_PX + 6
+_SWATCH_PX, _SWATCH_CELL_PX = 24, 240
 _INK = (60, 60, 60)
 
 
@@ -81,3 +82,31 @@ def _write(sheet: Image.Image, left: int, top: int, text: str, max_width: int) -
             text = text[:-1]
         text += "..."
     ImageDraw.Draw(sheet).text((left, top), text, fill=_INK, font=font)
+
+
+def draw_swatches(entries: Sequence[tuple[tuple[int, int, int], str]], width: int, *, title: str = "") -> RGB:
+    """Draw squares of colour, each with a text beside it, in rows on white.
+
+    Parameters
+    ----------
+    entries : sequence of ((int, int, int), str)
+        sRGB colour and text.
+    width : int
+        Width of the picture, in pixels; texts are cut where they do not fit.
+    title : str
+        A line above.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), uint8
+    """
+    cell_width = min(_SWATCH_CELL_PX, width)
+    across = max(1, width // cell_width)
+    top = _GAP_PX + (_LINE_PX if title else 0)
+    picture = Image.new("RGB", (width, top + -(-len(entries) // across) * (_SWATCH_PX + _GAP_PX)), "white")
+    _write(picture, _GAP_PX, _GAP_PX // 2, title, width - _GAP_PX)
+    for i, (color, text) in enumerate(entries):
+        left, y = _GAP_PX + i % across * cell_width, top + i // across * (_SWATCH_PX + _GAP_PX)
+        ImageDraw.Draw(picture).rectangle((left, y, left + _SWATCH_PX, y + _SWATCH_PX), fill=color, outline=_INK)
+        _write(picture, left + _SWATCH_PX + _GAP_PX, y + 3, text, cell_width - _SWATCH_PX - 3 * _GAP_PX)
+    return np.asarray(picture)

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Self
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.errors import BuildError, ImageError
 from pix2pix_data.maker import LEARNED, PAIR_MAKERS, PhotoMaker
 from pix2pix_data.pair import PairPlan
+from pix2pix_data.palette_file import (
+    MAX_COLORS,
+    Color,
+    Palette,
+    fingerprint,
+    palette_json,
+    read_names,
+    read_palette,
+    with_names,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from pix2pix_data.pair import RGB
-    from pix2pix_data.palette import Palette
+    from pix2pix_data.pair import RGB, LabelMap
 
+_NUM_COLORS = 8
 _MAX_PHOTOS = 256
 _MAX_PIXELS = 1 << 17  # k-means on more takes longer and moves no colour by more than a grey level or two
+_RESTARTS_PER_IMAGE = 4
 _MEDIAN_PX = 5
+_SHIFT_PX, _SHIFT_COLOR = 8, 16  # radii of mean shift: in pixels, and in grey levels
 
 
 @PAIR_MAKERS.register("kmeans")
@@ -33,49 +47,117 @@ class KMeansMaker(PhotoMaker):
 
     examples: ClassVar[tuple[str, ...]] = (
         "p2p-data kmeans ./cityscapes",
-        "p2p-data kmeans ./cityscapes --colors 12 --size 512x256",
+        "p2p-data kmeans ./cityscapes --colors 12 --size 512x256 --names names.toml",
+        "p2p-data kmeans ./new-photos --palette cityscapes-kmeans/palette.json",
     )
 
     recipe: ClassVar[str] = "cityscapes-kmeans"
 
-    colors: int = Field(8, ge=2, le=256, description="How many colours the palette has.")
+    colors: int | None = Field(
+        None, ge=2, le=MAX_COLORS, description=f"How many colours the palette has; {_NUM_COLORS} unless told."
+    )
+    auto_colors: bool = Field(
+        False,
+        description=(
+            "Choose how many, 4 to 16: the fewest to which one more colour would not add, "
+            "as it would explain less than 1% more of the variance of the colours in Lab."
+        ),
+    )
     per_image: bool = Field(False, description="Fit a palette to each photo by itself instead of one for all.")
+    palette: Path | None = Field(None, description="Use the colours of this palette.json, and fit nothing.")
+    names: Path | None = Field(
+        None, description="Name the colours: TOML with a list `names`, dark to light, or a table [names] by #rrggbb."
+    )
+    smooth: Literal["none", "median", "majority", "meanshift"] = Field(
+        "median",
+        description=(
+            "What makes regions smooth: the median of 5 px of the photo, mean shift of the photo (slow), "
+            "or the most frequent label of 5 px."
+        ),
+    )
     min_region: int = Field(64, ge=0, description="Regions of fewer pixels join their nearest neighbour.")
+    paint: Literal["palette", "mean"] = Field(
+        "palette", description="Paint regions in their palette colour, or in the mean colour of the photo there."
+    )
     kmeans_seed: int = Field(0, ge=0, description="Seed of the k-means starts and of the sample of pixels.")
-    palette: tuple[tuple[int, int, int], ...] = Field((), json_schema_extra=LEARNED)
-    shares: tuple[float, ...] = Field((), json_schema_extra=LEARNED)
+    fitted_palette: Palette | None = Field(None, json_schema_extra=LEARNED)
+
+    @field_validator("auto_colors", "per_image", "palette", "names")
+    @classmethod
+    def _go_together(cls, value: object, info: ValidationInfo) -> object:
+        clashes = {
+            "auto_colors": ("colors",),
+            "per_image": ("auto_colors",),
+            "palette": ("colors", "auto_colors", "per_image"),
+            "names": ("per_image",),
+        }
+        for other in clashes[str(info.field_name)] if value else ():
+            if info.data.get(other):
+                raise ValueError(f"cannot be combined with --{other.replace('_', '-')}")
+        if isinstance(value, Path) and not value.is_file():
+            raise ValueError("there is no such file")
+        return value
+
+    @field_serializer("palette", "names", when_used="json")
+    def _as_provenance(self, path: Path | None) -> str | None:
+        return None if path is None else fingerprint(path)
 
     def fitted(self, plans: Sequence[PairPlan]) -> Self:
         if self.per_image:
             return self
-        palette = self._fit(self._sample(plans))
-        return self.model_copy(update={"palette": palette.colors, "shares": palette.shares})
+        from pix2pix_data.palette import fit_auto_palette, fit_palette, shares_of
+
+        names = None if self.names is None else read_names(self.names)  # told to be wrong before anything takes long
+        pixels = self._sample(plans)
+        if self.palette is not None:
+            palette = read_palette(self.palette)
+            palette = replace(palette, shares=shares_of(pixels, palette.colors))
+        elif self.auto_colors:
+            palette = fit_auto_palette(pixels, seed=self.kmeans_seed)
+        else:
+            palette = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed)
+        if names is not None and self.names is not None:
+            palette = with_names(palette, names, self.names)
+        return self.model_copy(update={"fitted_palette": palette})
 
     def derive(self, photos: list[RGB]) -> list[RGB]:
         return [self._segments(photo) for photo in photos]
 
     def extra_files(self) -> dict[str, str]:
-        from pix2pix_data.palette import Palette, palette_json
-
-        return {} if self.per_image else {"palette.json": palette_json(Palette(self.palette, self.shares))}
+        return {} if self.fitted_palette is None else {"palette.json": palette_json(self.fitted_palette)}
 
     def _segments(self, photo: RGB) -> RGB:
+        import numpy as np
+
+        from pix2pix_data.regions import clean_regions, majority, paint_means
+
+        colors, labels = self._labels(self._smoothed(photo))
+        if self.smooth == "majority":
+            labels = majority(labels)
+        labels = clean_regions(labels, self.min_region)
+        return paint_means(labels, photo) if self.paint == "mean" else np.array(colors, np.uint8)[labels]
+
+    def _labels(self, photo: RGB) -> tuple[tuple[Color, ...], LabelMap]:
+        from pix2pix_data.color_table import color_table, nearest_labels
+        from pix2pix_data.palette import fit_palette
+
+        if self.fitted_palette is not None:
+            colors = self.fitted_palette.colors
+            return colors, color_table(colors).labels(photo)
+        pixels = _spread(photo.reshape(-1, 3), _MAX_PIXELS // 2)
+        num_colors = self.colors or _NUM_COLORS
+        colors = fit_palette(pixels, num_colors, seed=self.kmeans_seed, num_restarts=_RESTARTS_PER_IMAGE).colors
+        return colors, nearest_labels(photo, colors)
+
+    def _smoothed(self, photo: RGB) -> RGB:
         import cv2
         import numpy as np
 
-        from pix2pix_data.palette import clean_regions, nearest_labels
-
-        smooth = cv2.medianBlur(photo, _MEDIAN_PX).astype(np.uint8, copy=False)
-        colors = self.palette
-        if self.per_image:
-            colors = self._fit(_spread(smooth.reshape(-1, 3), _MAX_PIXELS // 16)).colors
-        labels = clean_regions(nearest_labels(smooth, colors), self.min_region)
-        return np.array(colors, np.uint8)[labels]
-
-    def _fit(self, pixels: npt.NDArray[np.uint8]) -> Palette:
-        from pix2pix_data.palette import fit_palette
-
-        return fit_palette(pixels, self.colors, seed=self.kmeans_seed)
+        if self.smooth == "median":
+            return cv2.medianBlur(photo, _MEDIAN_PX).astype(np.uint8, copy=False)
+        if self.smooth == "meanshift":
+            return cv2.pyrMeanShiftFiltering(photo, _SHIFT_PX, _SHIFT_COLOR).astype(np.uint8, copy=False)
+        return photo
 
     def _sample(self, plans: Sequence[PairPlan]) -> npt.NDArray[np.uint8]:
         """Draw pixels from photos spread over the training split; a photo that cannot be read is reported later."""

@@ -153,8 +153,8 @@ def test_registry_names_the_nearest():
 
 FLOORS = [
     {"errors", "registry", "atomic", "pair", "listing", "console"},
-    {"images", "maker"},
-    {"dataset", "classic", "palette", "sheet", "edges"},
+    {"images", "maker", "palette_file"},
+    {"dataset", "classic", "palette", "color_table", "regions", "sheet", "edges"},
     {"splits", "makers", "engines", "report", "card", "sample", "provenance"},
     {"build"},
     {"_options", "_command", "cli", "__main__"},

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,9 +12,7 @@ from pix2pix_data.images import to_lab, write_png
 from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
 from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.makers.combine import CombineMaker
-from pix2pix_data.makers.kmeans import KMeansMaker
 from pix2pix_data.pair import Failed, Pair
-from pix2pix_data.palette import clean_regions, fit_palette, nearest_labels
 
 PHOTO_MAKERS = [name for name in PAIR_MAKERS.names() if issubclass(PAIR_MAKERS.get(name), PhotoMaker)]
 
@@ -108,79 +103,6 @@ def test_gray_is_the_lightness_of_the_photo(photos):
         assert (pair.a == pair.a[:, :, :1]).all()
 
 
-# --- kmeans
-
-
-def bands(colors, height=30, width=20):
-    """Horizontal bands, one for each colour."""
-    image = np.zeros((height * len(colors), width, 3), np.uint8)
-    for i, color in enumerate(colors):
-        image[i * height : (i + 1) * height] = color
-    return image
-
-
-COLORS = ((20, 30, 40), (200, 40, 30), (90, 200, 80), (240, 240, 230))
-
-
-def test_palette_finds_the_colours_of_a_drawing_from_dark_to_light():
-    noise = np.random.default_rng(0).integers(-3, 4, bands(COLORS).shape)
-    palette = fit_palette((bands(COLORS) + noise).clip(0, 255).astype(np.uint8).reshape(-1, 3), 4, seed=0)
-    by_lightness = sorted(COLORS, key=lambda color: to_lab(np.array([color], np.uint8))[0, 0])
-    assert np.abs(np.array(palette.colors) - by_lightness).max() <= 2
-    assert palette.shares == (0.25, 0.25, 0.25, 0.25)
-
-
-def test_fewer_colours_than_asked_for_are_enough():
-    assert len(fit_palette(bands(COLORS).reshape(-1, 3), 9, seed=0).colors) == 4
-
-
-def test_each_pixel_takes_the_nearest_colour_in_lab(draw):
-    labels = nearest_labels(draw(), COLORS)
-    distances = [np.linalg.norm(to_lab(draw()) - to_lab(np.array(color, np.uint8)), axis=2) for color in COLORS]
-    assert (labels == np.argmin(distances, axis=0)).mean() > 0.9999
-
-
-def test_specks_join_their_nearest_neighbour():
-    labels = np.zeros((20, 31), np.uint8)
-    labels[:, 15:] = 1
-    speckled = labels.copy()
-    speckled[3:5, 4:6] = 1
-    speckled[10, 25] = 2
-    assert np.array_equal(clean_regions(speckled, 5), labels)
-    assert np.array_equal(clean_regions(speckled, 1), speckled)
-
-
-def test_specks_alone_are_left_as_they_are():
-    labels = (np.indices((6, 9)).sum(0) % 2).astype(np.uint8)
-    assert np.array_equal(clean_regions(labels, 5), labels)
-
-
-def test_one_palette_serves_all_and_is_written_down(photos):
-    maker = KMeansMaker(size=(48, 32), colors=5)
-    plans = list(maker.plan(photos))
-    fitted = maker.fitted(plans)
-    used = {tuple(color) for pair in fitted.make(plans) for color in np.unique(pair.a.reshape(-1, 3), axis=0)}
-    entries = json.loads(fitted.extra_files()["palette.json"])["colors"]
-    assert used <= {tuple(bytes.fromhex(entry["color"][1:])) for entry in entries}
-    assert len(entries) == 5
-    assert sum(entry["share"] for entry in entries) == pytest.approx(1, abs=1e-4)
-
-
-def test_segments_have_no_small_region(photos):
-    for pair in made(KMeansMaker(size=(96, 64), colors=5, min_region=40), photos):
-        for color in np.unique(pair.a.reshape(-1, 3), axis=0):
-            mask = (pair.a == color).all(2).astype(np.uint8)
-            areas = cv2.connectedComponentsWithStats(mask, connectivity=4)[2][1:, cv2.CC_STAT_AREA]
-            assert areas.min() >= 40
-
-
-def test_per_image_palettes_differ(photos):
-    pairs = made(KMeansMaker(size=(48, 32), colors=3, per_image=True), photos)
-    palettes = {tuple(map(tuple, np.unique(pair.a.reshape(-1, 3), axis=0))) for pair in pairs}
-    assert len(palettes) > 6
-    assert KMeansMaker(per_image=True).extra_files() == {}
-
-
 # --- combine
 
 
@@ -217,8 +139,9 @@ def test_a_side_at_half_size_is_brought_to_size(tmp_path, draw):
 
 
 def test_label_colours_are_not_mixed(tmp_path):
-    labels = bands(COLORS)
+    colors = ((20, 30, 40), (200, 40, 30), (90, 200, 80), (240, 240, 230))
+    labels = np.repeat(np.repeat(np.array(colors, np.uint8)[:, None], 30, axis=0), 20, axis=1)
     write_png(tmp_path / "A" / "1.png", labels)
     write_png(tmp_path / "B" / "1.png", labels)
     (pair,) = made(CombineMaker(folder_b=tmp_path / "B", size=(33, 47), labels=True), tmp_path / "A")
-    assert {tuple(color) for color in np.unique(pair.a.reshape(-1, 3), axis=0)} <= set(COLORS)
+    assert {tuple(color) for color in np.unique(pair.a.reshape(-1, 3), axis=0)} <= set(colors)

@@ -1,0 +1,95 @@
+"""Regions of a label map: free of specks, smooth, or painted in their mean colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from pix2pix_data.pair import RGB, LabelMap
+
+__all__ = ["clean_regions", "majority", "paint_means"]
+
+
+def clean_regions(labels: LabelMap, min_region: int) -> LabelMap:
+    """Give every 4-connected region of fewer than `min_region` pixels the label of its nearest large neighbour.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), uint8
+    min_region : int
+        In pixels. Where no region is as large, nothing is changed.
+
+    Returns
+    -------
+    ndarray of shape (H, W), uint8
+    """
+    regions = _regions(labels)
+    small = (np.bincount(regions.ravel()) < min_region)[regions]
+    if not small.any() or small.all():
+        return labels
+    # Each small pixel learns which large pixel lies nearest: pixels of value 0 are the ones measured to.
+    _, nearest = cv2.distanceTransformWithLabels(small.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    label_of = np.zeros(int(nearest.max()) + 1, np.uint8)
+    label_of[nearest[~small]] = labels[~small]
+    cleaned: LabelMap = label_of[nearest]
+    return cleaned
+
+
+def majority(labels: LabelMap, size_px: int = 5) -> LabelMap:
+    """Give each pixel the label that most pixels of the square around it have; its own where two are as frequent.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), uint8
+    size_px : int
+        Side of the square, odd.
+
+    Returns
+    -------
+    ndarray of shape (H, W), uint8
+    """
+    most = np.zeros(labels.shape, np.int32)
+    winners = labels.copy()
+    for label in np.unique(labels):
+        mask = (labels == label).astype(np.uint8)
+        votes = 2 * cv2.boxFilter(
+            mask, cv2.CV_32S, (size_px, size_px), normalize=False, borderType=cv2.BORDER_REPLICATE
+        )
+        votes += mask  # breaks ties
+        winners[votes > most] = label
+        np.maximum(most, votes, out=most)
+    return winners
+
+
+def paint_means(labels: LabelMap, photo: RGB) -> RGB:
+    """Paint each 4-connected region in the mean colour of the photo below it.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), uint8
+    photo : ndarray of shape (H, W, 3), uint8
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+    """
+    regions = _regions(labels)
+    where = regions.ravel()
+    counts = np.bincount(where)
+    sums = np.stack([np.bincount(where, weights=photo[:, :, i].ravel()) for i in range(3)], axis=1)
+    means = np.rint(sums / np.maximum(counts, 1)[:, None]).astype(np.uint8)
+    return means[regions]
+
+
+def _regions(labels: LabelMap) -> npt.NDArray[np.int64]:
+    """Number the 4-connected regions of one label, from 1."""
+    from skimage.measure import label
+
+    regions: npt.NDArray[np.int64]
+    regions = label(labels.astype(np.int16), background=-1, connectivity=1)  # type: ignore[no-untyped-call]
+    return regions
