@@ -48,6 +48,13 @@ def make_detector(name: str, weights: Path | None = None) -> EdgeDetector:
     return factory(weights or WEIGHTS.get(name)()) if name in WEIGHTS.names() else factory()
 
 
+@DETECTORS.register("tiny")
+def _tiny() -> EdgeDetector:
+    from pix2pix_data.edges.tiny import TinyDetector
+
+    return TinyDetector()
+
+
 @DETECTORS.register("classical")
 def _classical() -> EdgeDetector:
     from pix2pix_data.edges.classical import ClassicalDetector

@@ -37,7 +37,7 @@ class EdgesMaker(PhotoMaker):
 
     batch_size: ClassVar[int] = 8
 
-    detector: str = Field("classical", description="What sees the edges: classical, hed, or one that a package adds.")
+    detector: str = Field("tiny", description="What sees the edges: tiny, hed, classical, or one that a package adds.")
     weights: Path | None = Field(
         None, description="Weights for hed, in any public layout; without, they are fetched once."
     )

@@ -1,0 +1,80 @@
+"""Our own small detector: a network of 308 thousand parameters that looks at a photo at three sizes.
+
+How it was trained, on what, and how well it does stands in weights/README.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from pix2pix_data.edges.tiles import tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pix2pix_data.pair import RGB, FloatMap
+
+__all__ = ["TINY_WEIGHTS", "TinyDetector"]
+
+TINY_WEIGHTS = Path(__file__).parent / "weights" / "tiny.onnx"
+
+_SCALES = {0.5: 0.25, 1: 0.5, 2: 0.25}
+"""Sizes of the photo at which the network looks, and what each weighs: half for what is closed, double for detail."""
+
+_STRIDE = 32  # the network's is 16, at half the size too
+_BORDER_PX = 16  # mirrored around the photo: the zeros around a convolution's input look like an edge
+_TILE_PX = 1024
+_REACH_PX = 256
+"""The network's map depends on its input within so many pixels: tiles that overlap by as much give the whole's map."""
+
+
+class TinyDetector:
+    """See edges with the small network that ships with the package; an EdgeDetector.
+
+    The log odds of an edge are the weighted mean of those at three sizes.
+
+    Parameters
+    ----------
+    weights : Path
+        An ONNX file: float32 photos (1, 3, H, W), RGB in 0..255, with sides that are multiples of 16, to log odds
+        (1, 1, H, W).
+    """
+
+    def __init__(self, weights: Path = TINY_WEIGHTS) -> None:
+        options = onnxruntime.SessionOptions()
+        # The processes of a build share the cores; and one thread always sums in the same order.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+    def __call__(self, photos: Sequence[RGB]) -> list[FloatMap]:
+        return [self._edge_map(photo) for photo in photos]
+
+    def _edge_map(self, photo: RGB) -> FloatMap:
+        height, width = photo.shape[:2]
+        bottom, right = (_BORDER_PX + -(2 * _BORDER_PX + side) % _STRIDE for side in (height, width))
+        padded: RGB = np.pad(photo, ((_BORDER_PX, bottom), (_BORDER_PX, right), (0, 0)), "symmetric")
+        log_odds = np.zeros(padded.shape[:2], np.float32)
+        for scale, share in _SCALES.items():
+            margin = int(_REACH_PX / scale)
+            for rows, rows_read, rows_kept in tiles(padded.shape[0], _TILE_PX, margin):
+                for columns, columns_read, columns_kept in tiles(padded.shape[1], _TILE_PX, margin):
+                    seen = self._log_odds(padded[rows_read, columns_read], scale)
+                    log_odds[rows, columns] += np.float32(share) * seen[rows_kept, columns_kept]
+        inside: FloatMap = log_odds[_BORDER_PX : _BORDER_PX + height, _BORDER_PX : _BORDER_PX + width]
+        probability: FloatMap = np.float32(1) / (1 + np.exp(-inside))
+        return probability
+
+    def _log_odds(self, photo: RGB, scale: float) -> FloatMap:
+        """Look at the photo at a scale: halved by areas or doubled bilinearly, and the map brought back alike."""
+        height, width = photo.shape[:2]
+        there, back = (cv2.INTER_AREA, cv2.INTER_LINEAR) if scale < 1 else (cv2.INTER_LINEAR, cv2.INTER_AREA)
+        at_scale = cv2.resize(photo, (int(width * scale), int(height * scale)), interpolation=there)
+        (seen,) = self._session.run(None, {"photos": at_scale.transpose(2, 0, 1)[None].astype(np.float32)})
+        log_odds: FloatMap = cv2.resize(seen[0, 0], (width, height), interpolation=back).astype(np.float32, copy=False)
+        return log_odds

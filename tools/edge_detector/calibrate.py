@@ -1,0 +1,54 @@
+"""Choose what `export.py --shift` adds to the log odds: so that the strokes at 25/255 are those of the paper.
+
+    PYTHONPATH=benchmarks python tools/edge_detector/calibrate.py tiny.onnx --data ../shared/data
+
+Takes an ONNX file that was written with a shift of 0, and the pairs of published drawings that training left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from published_edges import read_pairs, score
+from train import DEVELOPMENT_EVERY
+
+from pix2pix_data.edges.strokes import strokes
+from pix2pix_data.edges.tiny import TinyDetector
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB, BoolMap
+
+SHIFTS = np.arange(-4.5, 0.01, 0.125)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Choose the shift of the log odds.")
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    detector = TinyDetector(options.weights)
+    pairs = read_pairs(options.data / "photo_edges_shoes" / "train", DEVELOPMENT_EVERY)
+    log_odds = {id(photo): np.log(soft) - np.log1p(-soft) for photo, _ in pairs for soft in detector([photo])}
+
+    def draw(shift: float, photo: RGB) -> BoolMap:
+        return strokes(np.float32(1) / (1 + np.exp(-log_odds[id(photo)] - np.float32(shift))))
+
+    best_shift, best_f1 = 0.0, 0.0
+    for shift in map(float, SHIFTS):
+        found = score(functools.partial(draw, shift), pairs)
+        print(
+            f"{shift:6.2f}  precision {found.precision:.3f}  recall {found.recall:.3f}  F1 {found.f1:.4f}", flush=True
+        )
+        if found.f1 > best_f1:
+            best_shift, best_f1 = shift, found.f1
+    print(f"--shift {best_shift:g}")
+
+
+if __name__ == "__main__":
+    main()
