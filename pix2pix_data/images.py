@@ -38,6 +38,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "fit_to",
+    "open_picture",
     "read_photo",
     "read_rgb",
     "resize",
@@ -130,12 +131,19 @@ def decode_photo(content: bytes, *, enough: tuple[int, int] | None = None) -> Ph
     [0, 1], or [0, 255] where they exceed 1; anything outside these ranges is stretched from its minimum to its
     maximum, since the file does not say what white is.
     """
+    with open_picture(content) as image:
+        return _to_photo(image, enough)
+
+
+@contextlib.contextmanager
+def open_picture(content: bytes) -> Iterator[Image.Image]:
+    """Open the bytes of a picture file in Pillow, safe formats alone; whatever goes wrong is an ImageError."""
     if not content:
         raise ImageError("the file is empty")
     _prepare_heif(content)
     try:
         with _quiet_libtiff(content), Image.open(io.BytesIO(content), formats=_formats()) as image:
-            return _to_photo(image, enough)
+            yield image
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -311,7 +319,7 @@ def fit_to(image: RGB, width: int, height: int, how: Fit, *, labels: bool = Fals
         Size wanted, in pixels.
     how : {"crop", "pad", "stretch"}
         Keep the proportions and cut what hangs over, half on each side; keep the whole picture and fill the
-        frame with the median colour of its border; or stretch it.
+        frame with the median colour of its border (of labels, the most frequent); or stretch it.
     labels : bool
         Take nearest pixels, so that no new colour appears.
 
@@ -331,17 +339,21 @@ def fit_to(image: RGB, width: int, height: int, how: Fit, *, labels: bool = Fals
     elif how == "pad":
         scale = min(width / columns, height / rows)
         small = scaled(image, max(1, round(columns * scale)), max(1, round(rows * scale)))
-        return _framed(small, width, height)
+        return _framed(small, width, height, labels=labels)
     return scaled(image, width, height)
 
 
-def _framed(image: RGB, width: int, height: int) -> RGB:
+def _framed(image: RGB, width: int, height: int, *, labels: bool) -> RGB:
     rows, columns = image.shape[:2]
     if (rows, columns) == (height, width):
         return image
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     framed = np.empty((height, width, 3), np.uint8)
-    framed[:] = np.median(border, axis=0).astype(np.uint8)
+    if labels:
+        colors, counts = np.unique(border, axis=0, return_counts=True)
+        framed[:] = colors[counts.argmax()]
+    else:
+        framed[:] = np.median(border, axis=0).astype(np.uint8)
     top, left = (height - rows) // 2, (width - columns) // 2
     framed[top : top + rows, left : left + columns] = image
     return framed

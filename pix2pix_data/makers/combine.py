@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_serializer
 
@@ -13,22 +14,26 @@ from pix2pix_data.listing import list_photos, match_by_key
 from pix2pix_data.maker import ARGUMENT, PAIR_MAKERS, PairMaker, Size
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
 
-@PAIR_MAKERS.register("combine")
-class CombineMaker(PairMaker):
-    """Pair the pictures of two folders by name, whatever their suffix: A from the first, B from the second."""
 
-    examples: ClassVar[tuple[str, ...]] = (
-        "p2p-data combine ./labels ./photos",
-        "p2p-data combine ./masks ./photos --labels --size 512",
-    )
+class TwoFolderMaker(PairMaker):
+    """What makers of two folders share: pictures are paired by name, and A must match B pixel by pixel."""
 
     folder_b: Path = Field(description="The folder of targets, B.", json_schema_extra=ARGUMENT)
     size: Size = Field((256, 256), description="Size of both sides in pixels: one number, or WIDTHxHEIGHT.")
     fit: Literal["crop", "pad", "stretch"] = Field(
         "crop", description="How pictures of another shape are brought to size: cut, framed, or stretched."
     )
-    labels: bool = Field(False, description="A holds label colours: resize it without mixing them.")
+
+    @abstractmethod
+    def read_a(self, path: str) -> RGB:
+        """Read the condition at its own size; ImageError if that cannot be done."""
+
+    @abstractmethod
+    def fit_a(self, a: RGB) -> RGB:
+        """Bring the condition to `size`."""
 
     @field_serializer("folder_b", when_used="json")
     def _name_alone(self, folder: Path) -> str:
@@ -55,21 +60,41 @@ class CombineMaker(PairMaker):
     def _make_one(self, plan: PairPlan) -> Pair | Failed:
         from pix2pix_data.images import fit_to, read_photo
 
-        width, height = self.size
         path = plan.sources[0]
         try:
-            photo_a, _ = read_photo(path)
-            a = fit_to(photo_a.rgb, width, height, self.fit, labels=self.labels)
+            a = self.read_a(path)
             path = plan.sources[1]
             photo_b, file_b = read_photo(path)
-            if not _same_shape(photo_a.rgb.shape, photo_b.rgb.shape):
-                sizes = " and ".join(f"{shape[1]}x{shape[0]}" for shape in (photo_a.rgb.shape, photo_b.rgb.shape))
+            if not _same_shape(a.shape, photo_b.rgb.shape):
+                sizes = " and ".join(f"{shape[1]}x{shape[0]}" for shape in (a.shape, photo_b.rgb.shape))
                 return Failed(plan.key, path, f"A and B differ in shape ({sizes}): they cannot match pixel by pixel")
-            b = fit_to(photo_b.rgb, width, height, self.fit)
+            b = fit_to(photo_b.rgb, *self.size, self.fit)
         except ImageError as error:
             return Failed(plan.key, path, str(error))
         keeps_file = photo_b.plain and b.shape == photo_b.rgb.shape
-        return Pair(plan.key, a, b, plan.group, b_file=file_b if keeps_file else None)
+        return Pair(plan.key, self.fit_a(a), b, plan.group, b_file=file_b if keeps_file else None)
+
+
+@PAIR_MAKERS.register("combine")
+class CombineMaker(TwoFolderMaker):
+    """Pair the pictures of two folders by name, whatever their suffix: A from the first, B from the second."""
+
+    examples: ClassVar[tuple[str, ...]] = (
+        "p2p-data combine ./labels ./photos",
+        "p2p-data combine ./masks ./photos --labels --size 512",
+    )
+
+    labels: bool = Field(False, description="A holds label colours: resize it without mixing them.")
+
+    def read_a(self, path: str) -> RGB:
+        from pix2pix_data.images import read_rgb
+
+        return read_rgb(path)
+
+    def fit_a(self, a: RGB) -> RGB:
+        from pix2pix_data.images import fit_to
+
+        return fit_to(a, *self.size, self.fit, labels=self.labels)
 
 
 def _same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
