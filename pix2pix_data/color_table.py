@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ColorTable", "color_table", "nearest_labels", "snap_to_palette"]
 
-_NUM_COLORS = 1 << 24
+_CELL = 4  # levels a side
+_CELL_BITS = 6
+_NUM_CELLS = 1 << 18
+_BLOCK = 1 << 13  # pixels whose distances stay in a core's cache
 
 
 def nearest_labels(image: RGB, colors: Sequence[Color]) -> LabelMap:
@@ -35,40 +38,56 @@ def nearest_labels(image: RGB, colors: Sequence[Color]) -> LabelMap:
     ndarray of shape (...), uint8
         Indices into `colors`.
     """
-    lab = to_lab(image).reshape(-1, 3)
-    lightness, a, b = np.ascontiguousarray(lab.T)
-    nearest = np.full(len(lab), np.inf, np.float32)
-    labels = np.zeros(len(lab), np.uint8)
-    # Colour by colour, so that what a pixel gets depends on nothing but its own colour: a product of matrices
-    # rounds by where in the matrix a row stands.
-    for label, center in enumerate(to_lab(np.array(colors, np.uint8))):
-        distance = (lightness - center[0]) ** 2 + (a - center[1]) ** 2 + (b - center[2]) ** 2
-        labels[distance < nearest] = label
-        np.minimum(nearest, distance, out=nearest)
+    pixels = image.reshape(-1, 3)
+    centers = to_lab(np.array(colors, np.uint8))
+    labels = np.zeros(len(pixels), np.uint8)
+    for start in range(0, len(pixels), _BLOCK):
+        _label_block(to_lab(pixels[start : start + _BLOCK]), centers, labels[start : start + _BLOCK])
     return labels.reshape(image.shape[:-1])
+
+
+def _label_block(lab: npt.NDArray[np.float32], centers: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8]) -> None:
+    """Write the labels of some pixels, colour by colour.
+
+    So what a pixel gets depends on its own colour alone: a product of matrices rounds by where in them a row stands.
+    """
+    channels = np.ascontiguousarray(lab.T)  # (3, n)
+    nearest = np.full(len(lab), np.inf, np.float32)
+    difference, distance = np.empty_like(channels), np.empty_like(nearest)
+    for label, center in enumerate(centers):
+        np.subtract(channels, center[:, None], out=difference)
+        np.multiply(difference, difference, out=difference)
+        np.add(difference[0], difference[1], out=distance)
+        np.add(distance, difference[2], out=distance)
+        np.copyto(labels, label, where=distance < nearest)
+        np.minimum(nearest, distance, out=nearest)
 
 
 class ColorTable:
     """A table from all 2**24 colours to labels, equal to `nearest_labels` in every entry.
 
-    An entry is filled in when its colour is first met. Filling in all of them beforehand takes seconds, which a
-    hundred photos do not need; what a photo brings that the photos before it did not is a small part of its pixels.
-    The table takes 32 MiB of address space, and memory only where colours were met.
+    Colours are kept in cells of 4 levels a side, and a cell is filled in when one of its 64 colours is first met: the
+    whole table takes seconds, which a hundred photos do not need, and colour by colour most of a new photo would be
+    new. It takes 16 MiB of address space, and memory only where colours were met.
     """
 
     def __init__(self, colors: Sequence[Color]) -> None:
         self.colors = tuple(colors)
-        self._next_label = np.zeros(_NUM_COLORS, np.uint16)  # label + 1; 0 where the colour was never met
+        self._labels = np.zeros((_NUM_CELLS, _CELL**3), np.uint8)
+        self._is_filled = np.zeros(_NUM_CELLS, np.bool_)
 
     def labels(self, image: RGB) -> LabelMap:
         """Find the label of each pixel of an image of shape (H, W, 3)."""
-        codes = _codes(image)
-        found = self._next_label[codes]
-        missing = found == 0
-        if missing.any():
-            self._next_label[codes[missing]] = nearest_labels(image[missing], self.colors).astype(np.uint16) + 1
-            found = self._next_label[codes]
-        return (found - 1).astype(np.uint8)
+        red, green, blue = _PLACES
+        places = red[image[:, :, 0]] | green[image[:, :, 1]] | blue[image[:, :, 2]]  # (H, W)
+        is_met = np.zeros(_NUM_CELLS, np.bool_)
+        is_met[places >> _CELL_BITS] = True
+        new = np.flatnonzero(is_met & ~self._is_filled)
+        if new.size:
+            self._labels[new] = nearest_labels(_colors_of(new), self.colors)
+            self._is_filled[new] = True
+        found: LabelMap = self._labels.reshape(-1)[places]
+        return found
 
 
 @functools.lru_cache(maxsize=2)
@@ -92,6 +111,18 @@ def snap_to_palette(image: RGB, palette: Palette) -> RGB:
     return np.array(palette.colors, np.uint8)[color_table(palette.colors).labels(image)]
 
 
-def _codes(image: RGB) -> npt.NDArray[np.int32]:
-    wide = image.astype(np.int32)
-    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
+def _places() -> npt.NDArray[np.int32]:
+    """Say where a red, green or blue level stands in the bits of a place: cell first, then within the cell."""
+    level = np.arange(256)
+    cell, within = level // _CELL, level % _CELL
+    return np.stack([(cell << (18 - 6 * i)) | (within << (4 - 2 * i)) for i in range(3)]).astype(np.int32)
+
+
+_PLACES = _places()  # (3, 256)
+
+
+def _colors_of(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return the 64 colours of each cell, shape (n, 64, 3)."""
+    places = (cells[:, None] << _CELL_BITS) | np.arange(_CELL**3)
+    channels = [((places >> (18 - 6 * i)) & 63) * _CELL + ((places >> (4 - 2 * i)) & 3) for i in range(3)]
+    return np.stack(channels, axis=2).astype(np.uint8)

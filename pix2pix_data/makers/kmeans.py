@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, LabelMap
 
 _NUM_COLORS = 8
-_MAX_PHOTOS = 256
+_MAX_PHOTOS = 128
 _MAX_PIXELS = 1 << 17  # k-means on more takes longer and moves no colour by more than a grey level or two
 _RESTARTS_PER_IMAGE = 4
 _MEDIAN_PX = 5
