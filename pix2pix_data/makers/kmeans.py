@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _NUM_COLORS = 8
 _MAX_PHOTOS = 128
 _MAX_PIXELS = 1 << 17  # k-means on more takes longer and moves no colour by more than a grey level or two
-_RESTARTS_PER_IMAGE = 4
 _MEDIAN_PX = 5
 _SHIFT_PX, _SHIFT_COLOR = 8, 16  # radii of mean shift: in pixels, and in grey levels
 
@@ -135,7 +134,9 @@ class KMeansMaker(PhotoMaker):
         if self.smooth == "majority":
             labels = majority(labels)
         labels = clean_regions(labels, self.min_region)
-        return paint_means(labels, photo) if self.paint == "mean" else np.array(colors, np.uint8)[labels]
+        return (
+            paint_means(labels, photo) if self.paint == "mean" else np.take(np.array(colors, np.uint8), labels, axis=0)
+        )
 
     def _labels(self, photo: RGB) -> tuple[tuple[Color, ...], LabelMap]:
         from pix2pix_data.color_table import color_table, nearest_labels
@@ -145,8 +146,7 @@ class KMeansMaker(PhotoMaker):
             colors = self.fitted_palette.colors
             return colors, color_table(colors).labels(photo)
         pixels = _spread(photo.reshape(-1, 3), _MAX_PIXELS // 2)
-        num_colors = self.colors or _NUM_COLORS
-        colors = fit_palette(pixels, num_colors, seed=self.kmeans_seed, num_restarts=_RESTARTS_PER_IMAGE).colors
+        colors = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed).colors
         return colors, nearest_labels(photo, colors)
 
     def _smoothed(self, photo: RGB) -> RGB:
