@@ -230,3 +230,16 @@ def test_the_command_line_builds_and_writes_the_palette(folders, palette, p2p_da
     assert [entry["name"] for entry in written["colors"]] == ["car", "road", "sky", "person"]
     record = json.loads((tmp_path / "maps-photos" / "build.json").read_text())
     assert record["identity"]["settings"]["palette"].startswith("palette.json sha256:")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (61, 43)])
+def test_any_mode_and_size_gives_a_pair(tmp_path, draw, mode, size):
+    labels = np.resize(np.repeat(np.arange(4, dtype=np.uint8) * 60, 40), size[::-1])
+    image = Image.fromarray(labels.astype(np.uint16)) if mode == "I;16" else Image.fromarray(labels).convert(mode)
+    (tmp_path / "maps").mkdir()
+    image.save(tmp_path / "maps" / "1.tif")
+    write_png(tmp_path / "photos" / "1.png", draw(0, *size))
+    _, (pair,) = made(tmp_path / "maps", tmp_path / "photos")
+    assert isinstance(pair, Pair)
+    assert pair.a.shape == pair.b.shape == (HEIGHT, WIDTH, 3)
