@@ -1,7 +1,7 @@
 """What the edge maker makes of photos: each photo, its soft map, and its strokes, on one sheet to look at.
 
-    python benchmarks/edge_sheet.py --out docs/edges.png
-    python benchmarks/edge_sheet.py ../shared/data/shoes ../shared/data/facades/test --out /tmp/edges.png
+    python benchmarks/edge_sheet.py --out docs/edges.jpg
+    python benchmarks/edge_sheet.py ../shared/data/shoes ../shared/data/facades/test --out edges.jpg
 
 Without photos of your own, it takes those that scikit-image and scikit-learn ship. No detector of ours has seen them.
 """
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pix2pix_data.atomic import write_file
 from pix2pix_data.edges.detector import make_detector
 from pix2pix_data.edges.strokes import draw_strokes, strokes
-from pix2pix_data.images import fit_to, read_rgb, write_png
+from pix2pix_data.images import encode_jpeg, fit_to, read_rgb
 from pix2pix_data.listing import list_photos
 from pix2pix_data.makers.edges import EdgesMaker
 from pix2pix_data.sheet import draw_sheet
@@ -52,7 +53,7 @@ def chosen(sources: list[Path], num: int) -> Iterator[Path]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw a sheet of photos, soft maps and strokes.")
     parser.add_argument("photos", nargs="*", type=Path, help="files or folders")
-    parser.add_argument("--out", type=Path, default=Path("edges.png"))
+    parser.add_argument("--out", type=Path, default=Path("edges.jpg"), help="a JPEG file")
     parser.add_argument("--num", type=int, default=12)
     parser.add_argument("--detector", default=EdgesMaker().detector)
     options = parser.parse_args()
@@ -64,7 +65,8 @@ def main() -> None:
         soft = see([photo])[0]
         gray = np.repeat((255 * (1 - soft)).round().astype(np.uint8)[:, :, None], 3, axis=2)
         groups.append((photo, gray, draw_strokes(strokes(soft))))
-    write_png(options.out, draw_sheet(groups, ("photo", "soft map", "strokes"), [path.name for path in paths]))
+    sheet = draw_sheet(groups, ("photo", "soft map", "strokes"), [path.name for path in paths])
+    write_file(options.out, encode_jpeg(sheet))
 
 
 if __name__ == "__main__":

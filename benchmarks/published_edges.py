@@ -4,7 +4,8 @@
 
 Reads pairs with the photo on the left and the published drawing on the right, draws the photo, and counts the stroke
 pixels that lie within 2 px of the other drawing, pooled over all pairs: precision for ours, recall for theirs.
-Canny is given its best settings on train/; our detector runs at its defaults. Scores are on val/.
+Canny is given its best settings on train/; our detectors run at their defaults, but for those whose weights the user
+brings. Scores are on val/.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix_data.edges.detector import DETECTORS
+from pix2pix_data.edges.detector import DETECTORS, WEIGHTS
 from pix2pix_data.edges.strokes import strokes
 from pix2pix_data.images import read_rgb
 
@@ -118,7 +119,7 @@ def main() -> None:
     print(f"{'':<44} {'precision':>9} {'recall':>7} {'F1':>6} {'ms/photo':>9}")
     sigma, low, high = max(canny_settings(), key=lambda settings: score(canny(*settings), train).f1)
     print_row(f"Canny, sigma {sigma:g}, {low:g} to {high:g} (tuned)", score(canny(sigma, low, high), val), len(val))
-    for name in DETECTORS.names():
+    for name in sorted(set(DETECTORS.names()) - set(WEIGHTS.names())):
         print_row(f"p2p-data edges --detector {name}", score(detector(name), val), len(val))
 
 

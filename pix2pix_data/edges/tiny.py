@@ -26,6 +26,12 @@ TINY_WEIGHTS = Path(__file__).parent / "weights" / "tiny.onnx"
 _SCALES = {0.5: 0.25, 1: 0.5, 2: 0.25}
 """Sizes of the photo at which the network looks, and what each weighs: half for what is closed, double for detail."""
 
+_CLEAR = -0.3
+_CLEAREST_SHARE = 0.01
+_MOST_LIFT = 2.0
+"""On 19 of 20 published product photos, one pixel in a hundred has higher log odds than the first of these; on photos
+of buildings, which people annotate as one piece, it is 1.5 lower; on noise it is 6 lower and more."""
+
 _STRIDE = 32  # the network's is 16, at half the size too
 _BORDER_PX = 16  # mirrored around the photo: the zeros around a convolution's input look like an edge
 _TILE_PX = 1024
@@ -67,7 +73,7 @@ class TinyDetector:
                     seen = self._log_odds(padded[rows_read, columns_read], scale)
                     log_odds[rows, columns] += np.float32(share) * seen[rows_kept, columns_kept]
         inside: FloatMap = log_odds[_BORDER_PX : _BORDER_PX + height, _BORDER_PX : _BORDER_PX + width]
-        probability: FloatMap = np.float32(1) / (1 + np.exp(-inside))
+        probability: FloatMap = np.float32(1) / (1 + np.exp(-inside - _lift(inside)))
         return probability
 
     def _log_odds(self, photo: RGB, scale: float) -> FloatMap:
@@ -78,3 +84,12 @@ class TinyDetector:
         (seen,) = self._session.run(None, {"photos": at_scale.transpose(2, 0, 1)[None].astype(np.float32)})
         log_odds: FloatMap = cv2.resize(seen[0, 0], (width, height), interpolation=back).astype(np.float32, copy=False)
         return log_odds
+
+
+def _lift(log_odds: FloatMap) -> np.float32:
+    """Measure how much fainter a photo's clearest lines are than those of a product photo, within bounds.
+
+    Facades and landscapes are drawn as clearly as shoes on white, and a blank photo stays blank.
+    """
+    share = _CLEAREST_SHARE * min(1.0, 256 / min(log_odds.shape))
+    return np.float32(np.clip(_CLEAR - np.percentile(log_odds, 100 * (1 - share)), 0, _MOST_LIFT))

@@ -3,6 +3,7 @@
     PYTHONPATH=benchmarks python tools/edge_detector/calibrate.py tiny.onnx --data ../shared/data
 
 Takes an ONNX file that was written with a shift of 0, and the pairs of published drawings that training left out.
+Unshifted log odds are so high that the detector lifts none of them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pix2pix_data.edges.tiny import TinyDetector
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, BoolMap
 
-SHIFTS = np.arange(-4.5, 0.01, 0.125)
+SHIFTS = np.arange(-4.5, -1.99, 0.125)
 
 
 def main() -> None:
