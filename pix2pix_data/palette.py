@@ -24,8 +24,8 @@ _RESTARTS = 10
 _MAX_ITERATIONS = 100
 _COARSE_BITS, _FINE_BITS = 5, 7
 """Bits of each channel that the pixels of one bin share: k-means begins anew on coarse bins, where it is quick, and
-ends on fine ones. Held against scikit-learn's on all pixels, with 8 to 32 colours, the inertia is at most 2 % higher;
-with coarse bins alone, up to 7 %."""
+ends on fine ones. Against scikit-learn's on all pixels, the inertia of a sample of many photos (8 to 32 colours) is
+at most 0.3 % higher, that of a single photo (8 or 16) 0.1 to 0.7 % in the median, and 3.2 % at worst."""
 _FEWEST_BINS_PER_COLOR = 8  # drawings have few colours: bins would join what k-means is to tell apart
 
 AUTO_RANGE = (4, 16)
