@@ -155,7 +155,7 @@ def test_registry_names_the_nearest():
 FLOORS = [
     {"errors", "registry", "atomic", "pair", "listing", "console"},
     {"images", "maker", "palette_file", "known_labels"},
-    {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet", "edges"},
+    {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet", "edges", "scenes"},
     {"splits", "makers", "engines", "report", "card", "sample", "provenance"},
     {"build"},
     {"_options", "_command", "cli", "__main__"},
