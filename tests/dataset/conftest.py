@@ -60,3 +60,28 @@ def files_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def contents() -> Callable[[Path], dict[str, bytes]]:
     return files_of
+
+
+def draw_city(state: str, *, right: float = 0.0, down: float = 0.0, seed: int = 0, scene: int = 0) -> np.ndarray:
+    """A street of houses, 300 x 220: by day lit by the sky, by night by windows of which each seed lights others.
+
+    It lies `right` and `down` of where the same scene lies without them, to a fraction of a pixel.
+    """
+    rng, lamps = np.random.default_rng(scene), np.random.default_rng([scene, seed])
+    night = state == "night"
+    canvas = np.full((560, 720, 3), (12, 14, 30) if night else (190, 205, 235), np.float32)
+    for left in range(0, 720, 48):
+        top, wall = int(rng.integers(120, 330)), rng.uniform(70, 170, 3)
+        cv2.rectangle(canvas, (left, top), (left + 44, 560), (wall * (0.25 if night else 1)).tolist(), -1)
+        for row in range(top + 12, 540, 26):
+            for column in range(left + 6, left + 38, 12):
+                window = (255, 220, 140) if night and lamps.random() < 0.5 else wall * (0.12 if night else 0.5)
+                cv2.rectangle(canvas, (column, row), (column + 7, row + 13), np.array(window).tolist(), -1)
+    matrix = np.array([[0.5, 0, right - 20], [0, 0.5, down - 20]], np.float32)
+    photo = cv2.warpAffine(cv2.GaussianBlur(canvas, (0, 0), 1.2), matrix, (300, 220), flags=cv2.INTER_LINEAR)
+    return (photo + lamps.normal(0, 3, photo.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def city() -> Draw:
+    return draw_city
