@@ -20,6 +20,7 @@ from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
+from pix2pix_data.pair import Unused
 
 __all__ = ["maker_command"]
 
@@ -111,19 +112,21 @@ def _run(
         _tell_others(plan.others)
         return
     summary = build(plan, maker, source, out, workers=workers or default_workers(), overwrite=overwrite)
-    _tell(summary, out, time.monotonic() - start)
+    num_unused = sum(isinstance(one, Unused) for one in plan.failed)
+    num_failed = summary.num_failed - num_unused
+    _tell(summary, out, time.monotonic() - start, num_unused)
     result(f"next: p2p-train recipes/{maker.recipe}.toml --set data.path={shlex.quote(str(out))}")
-    num_photos = sum(summary.num_pairs.values()) + summary.num_failed
-    if summary.num_failed > max_failed * num_photos:
+    if num_failed > max_failed * (sum(summary.num_pairs.values()) + num_failed):
         say(f"more than {max_failed:.0%} of the photos failed")
         raise typer.Exit(3)
 
 
-def _tell(summary: BuildSummary, out: Path, elapsed_s: float) -> None:
+def _tell(summary: BuildSummary, out: Path, elapsed_s: float, num_unused: int) -> None:
     num_pairs = sum(summary.num_pairs.values())
     counts = ", ".join(f"{num} {split}" for split, num in summary.num_pairs.items())
     done = "already complete" if summary.was_complete else f"in {duration(elapsed_s)}"
-    result(f"{num_pairs} pairs ({counts}), {summary.num_failed} failed, {done}")
+    left_out = f"{num_unused} photos not used, " if num_unused else ""
+    result(f"{num_pairs} pairs ({counts}), {left_out}{summary.num_failed - num_unused} failed, {done}")
     if summary.num_failed:
         lines = (out / "failures.jsonl").read_text().splitlines()
         reasons = Counter(json.loads(line)["reason"].partition(":")[0] for line in lines)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # numpy stays out of every `--help`
     BoolMap: TypeAlias = npt.NDArray[np.bool_]  # (H, W)
     LabelMap: TypeAlias = npt.NDArray[np.uint8]  # (H, W), indices into a palette
 
-__all__ = ["SPLITS", "Failed", "Other", "Pair", "PairPlan"]
+__all__ = ["SPLITS", "Failed", "Other", "Pair", "PairPlan", "Unused"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -85,6 +85,11 @@ class Failed:
     def to_line(self) -> str:
         """Write the line of failures.jsonl, with its end."""
         return json.dumps({"key": self.key, "source": self.source, "reason": self.reason}) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Unused(Failed):
+    """Why a sound photo is left out, such as dusk between day and night; listed like a failure, not counted as one."""
 
 
 @dataclass(frozen=True, slots=True)
