@@ -32,6 +32,7 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("test", _options.Test, _DEFAULTS.test),
     ("seed", _options.Seed, _DEFAULTS.seed),
     ("group", _options.Group, _DEFAULTS.group),
+    ("lock", _options.Lock, _DEFAULTS.lock),
     ("limit", _options.Limit, _DEFAULTS.limit),
     ("lossless", _options.Lossless, _DEFAULTS.lossless),
     ("workers", _options.Workers, None),
@@ -103,15 +104,18 @@ def _run(
     out = out or Path(maker.default_name(source, name))
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
-    plan = plan_build(name, maker, source, BuildOptions(**options))
+    workers = workers or default_workers()
+    plan = plan_build(name, maker, source, BuildOptions(**options), workers=workers)
     counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
     say(f"{name}: {source} ({plan.num_pairs} photos: {counts}) -> {out}")
+    for note in plan.notes:
+        say(note)
     if dry_run:
         for failed in plan.failed:
             say(f"  no pair from {failed.source}: {failed.reason}")
         _tell_others(plan.others)
         return
-    summary = build(plan, maker, source, out, workers=workers or default_workers(), overwrite=overwrite)
+    summary = build(plan, maker, source, out, workers=workers, overwrite=overwrite)
     num_unused = sum(isinstance(one, Unused) for one in plan.failed)
     num_failed = summary.num_failed - num_unused
     _tell(summary, out, time.monotonic() - start, num_unused)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,18 @@ Val = Annotated[float, typer.Option(min=0, help="Pairs for validation: a share b
 Test = Annotated[float, typer.Option(min=0, help="Pairs for the test split: a share below 1, or a number.")]
 Seed = Annotated[int, typer.Option(help="Seed of the splits.")]
 Group = Annotated[
-    Literal["file", "folder"], typer.Option(help="What is kept on one side of a split: each file, or each folder.")
+    str,
+    typer.Option(
+        metavar="HOW",
+        help=(
+            "What is kept on one side of a split: near-duplicates, file, folder, "
+            '"regex:^(cam[0-9]+)_" (what it finds in the path), or csv:FILE:COLUMN.'
+        ),
+    ),
+]
+Lock = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Keep photos in the splits that this file says, and write the others to it."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Use the first N photos alone.")]
 Lossless = Annotated[bool, typer.Option("--lossless", help="Store B as PNG instead of JPEG quality 95.")]

@@ -17,18 +17,23 @@ from pix2pix_data import __version__
 from pix2pix_data.atomic import write_file
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.errors import BuildError, UsageError
+from pix2pix_data.grouping import NEAR_DUPLICATES, Grouped, group_plans, parse_group_by
 from pix2pix_data.maker import PairMaker, learned_fields
 from pix2pix_data.pair import SPLITS, Failed, Other, PairPlan
-from pix2pix_data.splits import GroupBy, assign_splits, regroup
+from pix2pix_data.provenance import named
+from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
+from pix2pix_data.splits import assign_splits, splits_fingerprint
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from pix2pix_data.dataset import EncodedPair
     from pix2pix_data.engines.local import Tick
+    from pix2pix_data.photo_prints import Prints
 
-__all__ = ["BuildOptions", "BuildSummary", "Plan", "build", "plan_build"]
+__all__ = ["BuildOptions", "BuildSummary", "Plan", "build", "divide", "plan_build"]
 
-_MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
-_SHARD_PAIRS = (32, 1000)
 _FORMAT_VERSION = 1
 
 
@@ -42,8 +47,10 @@ class BuildOptions:
         Share (below 1) or number of pairs held out.
     seed : int
         Seed of the splits.
-    group : {"file", "folder"}
-        What must stay on one side of a split.
+    group : str
+        What must stay on one side of a split, as `parse_group_by` reads it.
+    lock : Path or None
+        File of the splits that photos went to before; written when the build is done.
     limit : int or None
         Use the first so many photos alone.
     lossless : bool
@@ -53,7 +60,8 @@ class BuildOptions:
     val: float = 0.1
     test: float = 0.1
     seed: int = 0
-    group: GroupBy = "file"
+    group: str = NEAR_DUPLICATES
+    lock: Path | None = None
     limit: int | None = None
     lossless: bool = False
 
@@ -71,12 +79,18 @@ class Plan:
         Files that are no pictures.
     identity : dict
         All that decides the bytes of the dataset, as written to build.json.
+    notes : list of str
+        What the user should know of groups and splits.
+    lock : Path or None
+        Where to write down the splits when the build is done.
     """
 
     splits: dict[str, list[PairPlan]]
     failed: list[Failed]
     others: list[str]
     identity: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    lock: Path | None = None
 
     @property
     def num_pairs(self) -> int:
@@ -111,8 +125,8 @@ class _Shard:
 # --- plan -------------------------------------------------------------------------------------------------------
 
 
-def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions) -> Plan:
-    """List the photos and divide them; reads no pixels.
+def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions, *, workers: int = 1) -> Plan:
+    """List the photos and divide them; reads pixels to group near-duplicates alone.
 
     Parameters
     ----------
@@ -122,29 +136,52 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions)
     source : Path
         The folder of photos; never written to.
     options : BuildOptions
+    workers : int
+        Processes; any number gives the same plan.
 
     Raises
     ------
     FormatError, UsageError
-        If there is nothing to make pairs of, or nothing would be left to train on.
+        If there is nothing to make pairs of, nothing would be left to train on, or the groups cannot be made.
     """
+    shown = asdict(named(options))
+    if options.lock is not None and options.lock.resolve().is_relative_to(source.resolve()):
+        raise UsageError("the lock file would lie in the folder of photos", where=options.lock, fix="choose another")
     outcomes = list(maker.plan(source))
     plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)][: options.limit]
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     others = [_shown(outcome.source, source) for outcome in outcomes if isinstance(outcome, Other)]
     if not plans:
         raise UsageError("no pair can be made of these files", where=source)
-    plans = regroup(plans, options.group)
+    grouped = _grouped(maker, plans, options, workers)
+    splits, notes = divide(grouped, options)
     identity = {
         "format": _FORMAT_VERSION,
         "maker": name,
         "settings": maker.model_dump(mode="json", exclude=learned_fields(maker)),
-        "options": asdict(options),
+        "options": {name: str(value) if isinstance(value, Path) else value for name, value in shown.items()},
         "source": {"name": source.resolve().name, "photos": len(plans), "fingerprint": _fingerprint(plans, source)},
         "version": __version__,
+        "splits": splits_fingerprint(splits),
     }
-    splits = assign_splits(plans, val=options.val, test=options.test, seed=options.seed)
-    return Plan(splits, failed, others, identity)
+    return Plan(splits, failed, others, identity, notes, options.lock)
+
+
+def divide(grouped: Grouped, options: BuildOptions) -> tuple[dict[str, list[PairPlan]], list[str]]:
+    """Assign splits to grouped plans, as the options and their lock file say; returns what to tell as well."""
+    locked = {} if options.lock is None else read_lock(options.lock)
+    plans = grouped.plans
+    splits = assign_splits(plans, val=options.val, test=options.test, seed=options.seed, locked=locked)
+    return splits, grouped.notes + torn_groups(plans, locked)
+
+
+def _grouped(maker: PairMaker, plans: Sequence[PairPlan], options: BuildOptions, workers: int) -> Grouped:
+    def prints() -> tuple[Prints, npt.NDArray[np.bool_]]:
+        from pix2pix_data.photo_prints import read_prints
+
+        return read_prints([maker.target_path(plan) for plan in plans], workers=workers)
+
+    return group_plans(plans, parse_group_by(options.group), prints)
 
 
 def _fingerprint(plans: Sequence[PairPlan], source: Path) -> str:
@@ -252,7 +289,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
             found += _differences(before, after, f"{prefix}{name}.")
         elif before != after:
             found.append(f"{prefix}{name} was {before}, now {after}")
-    return found
+    return [one for one in found if not one.startswith("splits ")] or found  # which follow from the others
 
 
 def _clear(out: Path, state: Path) -> None:
@@ -272,12 +309,11 @@ def _fitted(maker: PairMaker, plans: Sequence[PairPlan], state: Path) -> PairMak
 
 
 def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, *, lossless: bool) -> list[_Shard]:
-    from pix2pix_data.dataset import shard_path
+    from pix2pix_data.dataset import pairs_per_shard, shard_path
 
     shards = []
     for split, plans in plan.splits.items():
-        fewest, most = _SHARD_PAIRS
-        per_shard = min(max(-(-len(plans) // _MAX_SHARDS_BELOW), fewest), most)
+        per_shard = pairs_per_shard(len(plans))
         starts = range(0, len(plans), per_shard)
         for i, start in enumerate(starts):
             path = shard_path(out, split, i, len(starts))
@@ -339,6 +375,8 @@ def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, ou
     write_file(out / "README.md", write_card(out.resolve().name, _sides(maker), command, num_pairs, len(failed)))
     for left_behind in (*out.glob(".*.part"), *(out / "data").glob(".*.part")):  # by a process that was killed
         left_behind.unlink(missing_ok=True)
+    if plan.lock is not None:
+        write_lock(plan.lock, read_lock(plan.lock), plan.splits)
     write_file(out / "build.json", _json(record))
     shutil.rmtree(state)
     return _summary(record, plan, was_complete=False)

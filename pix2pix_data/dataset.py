@@ -27,6 +27,7 @@ __all__ = [
     "ParquetDataset",
     "encode_pair",
     "open_dataset",
+    "pairs_per_shard",
     "shard_path",
     "write_shard",
 ]
@@ -54,6 +55,8 @@ _WRITER_OPTIONS = {
     "write_page_index": True,
     "use_content_defined_chunking": True,
 }
+_MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
+_SHARD_PAIRS = (32, 1000)
 _ROW_GROUP_PAIRS = 64  # a reader that streams or shuffles fetches a few megabytes at a time
 
 
@@ -161,6 +164,12 @@ class ParquetDataset(PairDataset):
     def _keys(self, split: str) -> list[str]:
         return [key for path in self._files[split] for key in pq.read_table(path, columns=["key"])["key"].to_pylist()]
 
+    def keys_and_groups(self, split: str) -> list[tuple[str, str]]:
+        """Return the key and the group of each pair of a split in its fixed order, without reading pictures."""
+        tables = [pq.read_table(path, columns=["key", "group"]) for path in self._files[split]]
+        columns = (pa.concat_tables(tables)[name].to_pylist() for name in ("key", "group"))
+        return list(zip(*columns, strict=True))
+
     def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]:
         start = 0
         for path in self._files[split]:
@@ -213,6 +222,12 @@ def os_independent(file: Path, root: Path) -> str:
 def shard_path(folder: Path, split: str, index: int, num_shards: int) -> Path:
     """Name a shard as the Hugging Face hub does."""
     return folder / "data" / f"{split}-{index:05d}-of-{num_shards:05d}.parquet"
+
+
+def pairs_per_shard(num_pairs: int) -> int:
+    """Say how many of the pairs of a split go into one file."""
+    fewest, most = _SHARD_PAIRS
+    return min(max(-(-num_pairs // _MAX_SHARDS_BELOW), fewest), most)
 
 
 def encode_pair(pair: Pair, *, lossless: bool) -> EncodedPair:

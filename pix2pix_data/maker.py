@@ -101,6 +101,10 @@ class PairMaker(BaseModel, ABC):
         """Name the output folder when the user does not."""
         return f"{source.resolve().name}-{command}"
 
+    def target_path(self, plan: PairPlan) -> str:
+        """Name the file that B is made from: of two or more the second."""
+        return plan.sources[min(1, len(plan.sources) - 1)]
+
     def fitted(self, plans: Sequence[PairPlan]) -> Self:  # noqa: ARG002
         """Return the maker with what it learns from a sample of the training split, such as a shared palette."""
         return self

@@ -1,43 +1,38 @@
-"""Which split a pair belongs to: whole groups, by hash and seed, exact to one group."""
+"""Which split a pair belongs to: whole groups, by hash and seed, as exact as the groups allow."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import PurePosixPath
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
 
 from pix2pix_data.errors import UsageError
-from pix2pix_data.pair import PairPlan
+from pix2pix_data.pair import SPLITS, PairPlan
 
-__all__ = ["GroupBy", "assign_splits", "regroup"]
-
-GroupBy: TypeAlias = Literal["file", "folder"]
+__all__ = ["assign_splits", "splits_fingerprint"]
 
 
-def regroup(plans: Sequence[PairPlan], by: GroupBy) -> list[PairPlan]:
-    """Set the group of each plan: itself, or the folder that its source lies in."""
-    if by == "file":
-        return list(plans)
-    return [PairPlan(plan.key, plan.sources, group=PurePosixPath(plan.key).parent.as_posix()) for plan in plans]
-
-
-def assign_splits(plans: Sequence[PairPlan], *, val: float, test: float, seed: int) -> dict[str, list[PairPlan]]:
+def assign_splits(
+    plans: Sequence[PairPlan], *, val: float, test: float, seed: int, locked: Mapping[str, str] | None = None
+) -> dict[str, list[PairPlan]]:
     """Divide plans into train, validation and test so that no group lies in two of them.
 
-    Groups are put in the order of a hash of (seed, group) and cut in two places. So the choice looks random, is the
-    same on every machine, and moves few pairs when photos are added.
+    Groups are put in the order of a hash of (seed, group); test takes from the front, then validation, then train the
+    rest. A group too large for what is still wanted is passed over. So the choice looks random, is the same on every
+    machine, and moves few pairs when photos are added.
 
     Parameters
     ----------
     plans : sequence of PairPlan
         With their groups.
     val, test : float
-        Below 1 a share of all pairs, otherwise a number of pairs; exact to one group, and at least one group each
-        where they are above 0 and there are three groups or more.
+        Below 1 a share of all pairs, otherwise a number of pairs. No single group, added or left out, brings the
+        number nearer; and there is at least one group each where they are above 0 and there are three or more.
     seed : int
         Another seed gives another choice.
+    locked : mapping of str to str, optional
+        The split of some keys. They stay there, and the other members of their groups join them: where the lock has
+        a group in two splits, in the one that holds more of it. Shares are filled up from groups that are free.
 
     Returns
     -------
@@ -49,26 +44,62 @@ def assign_splits(plans: Sequence[PairPlan], *, val: float, test: float, seed: i
     UsageError
         If nothing would be left to train on.
     """
-    sizes = Counter(plan.group for plan in plans)
     targets = {"test": _num_pairs(test, len(plans)), "validation": _num_pairs(val, len(plans))}
     if sum(targets.values()) >= len(plans) > 0:
         raise UsageError(
             f"validation and test would take all of {len(plans)} pairs", where="--val, --test", fix="ask for fewer"
         )
-    waiting = sorted(sizes, key=lambda group: _hash(seed, group), reverse=True)  # the next one last
-    split_of: dict[str, str] = {}
+    locked = locked or {}
+    split_of = _locked_groups(plans, locked)
+    taken = Counter(locked.get(plan.key) or split_of.get(plan.group) for plan in plans)
+    sizes = Counter(plan.group for plan in plans)
+    waiting = sorted((group for group in sizes if group not in split_of), key=lambda group: _hash(seed, group))
     for split, target in targets.items():
-        at_least_one = target > 0 and len(sizes) >= 3
-        taken = 0
-        # A group goes in while that brings the count nearer to its target.
-        while len(waiting) > 1 and (taken + sizes[waiting[-1]] / 2 <= target or (at_least_one and taken == 0)):
-            group = waiting.pop()
-            split_of[group] = split
-            taken += sizes[group]
-    splits: dict[str, list[PairPlan]] = {"train": [], "validation": [], "test": []}
+        at_least_one = target > 0 and len(sizes) >= 3 and not taken[split]
+        to_leave = 0 if taken["train"] else 1  # for training
+        chosen = _chosen(waiting, sizes, target - taken[split], at_least_one=at_least_one, to_leave=to_leave)
+        split_of |= dict.fromkeys(chosen, split)
+        waiting = [group for group in waiting if group not in chosen]
+    splits: dict[str, list[PairPlan]] = {split: [] for split in SPLITS}
     for plan in plans:
-        splits[split_of.get(plan.group, "train")].append(plan)
+        splits[locked.get(plan.key) or split_of.get(plan.group, "train")].append(plan)
+    if plans and not splits["train"]:
+        raise UsageError("the lock file leaves no pair to train on", where="--lock", fix="give another")
     return {split: members for split, members in splits.items() if members}
+
+
+def splits_fingerprint(splits: Mapping[str, Sequence[PairPlan]]) -> str:
+    """Hash which pair lies where, and in which group."""
+    digest = hashlib.sha256()
+    for split, plans in splits.items():
+        for plan in plans:
+            digest.update(f"{split}\0{plan.key}\0{plan.group}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _chosen(
+    waiting: Sequence[str], sizes: Mapping[str, int], missing: float, *, at_least_one: bool, to_leave: int
+) -> set[str]:
+    """Take groups in order while each brings the count nearer to its target."""
+    chosen: set[str] = set()
+    for group in waiting:
+        if missing < 0.5 or len(waiting) - len(chosen) <= to_leave:
+            break
+        if sizes[group] / 2 <= missing:
+            chosen.add(group)
+            missing -= sizes[group]
+    if at_least_one and not chosen and len(waiting) > to_leave:
+        chosen.add(min(waiting, key=lambda group: sizes[group]))
+    return chosen
+
+
+def _locked_groups(plans: Sequence[PairPlan], locked: Mapping[str, str]) -> dict[str, str]:
+    counts: dict[str, Counter[str]] = {}
+    for plan in plans:
+        if plan.key in locked:
+            counts.setdefault(plan.group, Counter())[locked[plan.key]] += 1
+    order = {split: i for i, split in enumerate(SPLITS)}
+    return {group: max(count, key=lambda split: (count[split], -order[split])) for group, count in counts.items()}
 
 
 def _num_pairs(asked: float, total: int) -> float:

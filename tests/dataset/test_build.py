@@ -13,7 +13,7 @@ import pytest
 
 from pix2pix_data.build import BuildOptions, build, plan_build
 from pix2pix_data.dataset import open_dataset
-from pix2pix_data.errors import BuildError
+from pix2pix_data.errors import BuildError, UsageError
 from pix2pix_data.images import write_png
 from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
@@ -48,8 +48,8 @@ def test_one_worker_and_two_give_the_same_bytes(tmp_path, draw, contents):
     source = tmp_path / "photos"
     for i in range(70):
         write_png(source / f"{i:02d}.png", draw(i, 24, 20))
-    built(source, tmp_path / "one", workers=1)
-    built(source, tmp_path / "two", workers=2)
+    built(source, tmp_path / "one", workers=1, group="file")
+    built(source, tmp_path / "two", workers=2, group="file")
     one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
     one.pop("README.md"), two.pop("README.md")  # which name their folders
     assert one == two
@@ -223,3 +223,43 @@ def _wait_until(holds, timeout_s: float = 60) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
+
+
+# --- groups and locks
+
+
+def test_a_photo_that_cannot_be_read_is_no_near_duplicate(photos, tmp_path):
+    for i in range(3):
+        (photos / f"broken{i}.jpg").write_bytes(b"nothing")
+    plan = plan_build("colorize", MAKER, photos, BuildOptions())
+    groups = {one.key: one.group for plans in plan.splits.values() for one in plans}
+    assert [groups[f"broken{i}"] for i in range(3)] == [f"broken{i}" for i in range(3)]
+
+
+def test_a_changed_table_of_groups_is_noticed(photos, tmp_path):
+    table = tmp_path / "groups.csv"
+    names = [f"{'left' if i % 2 else 'right'}/{i:02d}.png" for i in range(12)]
+    for per_group in (2, 3):
+        table.write_text("file,scene\n" + "".join(f"{name},{i // per_group}\n" for i, name in enumerate(names)))
+        if per_group == 2:
+            built(photos, tmp_path / "out", group=f"csv:{table}:scene")
+    with pytest.raises(BuildError, match=r"\(splits was \w+, now \w+\)"):
+        built(photos, tmp_path / "out", group=f"csv:{table}:scene")
+    assert str(tmp_path) not in (tmp_path / "out" / "build.json").read_text()
+
+
+def test_a_lock_file_keeps_old_photos_where_they_were(photos, tmp_path, draw):
+    lock = tmp_path / "splits.csv"
+    built(photos, tmp_path / "old", group="file", lock=lock, val=3, test=2)
+    assert built(photos, tmp_path / "old", group="file", lock=lock, val=3, test=2).was_complete
+    for i in range(20, 32):
+        write_png(photos / f"{i}.png", draw(i))
+    built(photos, tmp_path / "new", group="file", lock=lock, val=6, test=4, seed=5)
+    for split, num in (("validation", 6), ("test", 4)):
+        assert set(keys(tmp_path / "old", split)) < set(keys(tmp_path / "new", split))
+        assert len(keys(tmp_path / "new", split)) == num
+
+
+def test_a_lock_file_among_the_photos_is_refused(photos, tmp_path):
+    with pytest.raises(UsageError, match="in the folder of photos"):
+        built(photos, tmp_path / "out", lock=photos / "splits.csv")

@@ -31,7 +31,7 @@ def test_the_whole_way_from_photos_to_a_dataset(photos, p2p_data, tmp_path):
 
 
 def test_datasets_loads_what_was_made(photos, p2p_data, tmp_path):
-    assert p2p_data("kmeans", photos, "--size", "48x32").returncode == 0
+    assert p2p_data("kmeans", photos, "--size", "48x32", "--group", "file").returncode == 0
     code = (
         "import json, sys\n"
         "from datasets import load_dataset\n"
@@ -153,11 +153,13 @@ def test_registry_names_the_nearest():
 
 
 FLOORS = [
-    {"errors", "registry", "atomic", "pair", "listing", "console"},
+    {"errors", "registry", "atomic", "pair", "listing", "console", "disjoint_sets"},
     {"images", "maker", "palette_file", "known_labels"},
-    {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet", "edges", "scenes"},
-    {"splits", "makers", "engines", "report", "card", "sample", "provenance"},
-    {"build"},
+    {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
+    | {"edges", "scenes"},
+    {"splits", "makers", "engines", "report", "card", "sample", "provenance"}
+    | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates"},
+    {"build", "resplit"},
     {"_options", "_command", "cli", "__main__"},
 ]
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from pix2pix_data.errors import UsageError
+from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.pair import PairPlan
-from pix2pix_data.splits import assign_splits, regroup
+from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
+from pix2pix_data.splits import assign_splits, splits_fingerprint
 
 
 def plans_of(num_pairs: int, group_size: int = 1) -> list[PairPlan]:
@@ -76,6 +79,88 @@ def test_holding_out_everything_is_refused():
         assign_splits(plans_of(10), val=0.5, test=6, seed=0)
 
 
-def test_grouping_by_folder_uses_the_folder_of_the_photo():
-    plans = [PairPlan(key, (), key) for key in ("a/x/1", "a/x/2", "a/3", "4")]
-    assert [plan.group for plan in regroup(plans, "folder")] == ["a/x", "a/x", "a", "."]
+def test_a_group_too_large_for_a_split_is_passed_over():
+    plans = [PairPlan(f"{i}", (), "crowd" if i < 300 else f"{i}") for i in range(1000)]
+    for seed in range(20):
+        splits = assign_splits(plans, val=0.1, test=0.05, seed=seed)
+        assert sizes(splits) == {"train": 850, "validation": 100, "test": 50}
+
+
+def test_fingerprint_changes_with_splits_and_groups():
+    splits = assign_splits(plans_of(40), val=0.2, test=0, seed=0)
+    other = assign_splits(plans_of(40), val=0.2, test=0, seed=1)
+    joined = {split: [replace(plan, group="one") for plan in plans] for split, plans in splits.items()}
+    assert len({splits_fingerprint(one) for one in (splits, other, joined)}) == 3
+
+
+# --- near-duplicates that come later
+
+
+def test_later_copies_move_few_old_photos():
+    old = plans_of(10_000)
+    new = old + [PairPlan(f"new{i}", (), f"new{i}") for i in range(900)]
+    new += [PairPlan(f"{i} copy", (), f"group {i}") for i in range(0, 1000, 10)]
+    before, after = (split_of(assign_splits(plans, val=0.1, test=0.1, seed=0)) for plans in (old, new))
+    assert sum(after[key] != split for key, split in before.items()) < 100
+
+
+def split_of(splits: dict[str, list[PairPlan]]) -> dict[str, str]:
+    return {plan.key: split for split, plans in splits.items() for plan in plans}
+
+
+# --- lock files
+
+
+def test_locked_photos_stay_whatever_else_changes():
+    locked = split_of(assign_splits(plans_of(100), val=0.1, test=0.1, seed=0))
+    splits = assign_splits(plans_of(150), val=0.2, test=0.1, seed=7, locked=locked)
+    after = split_of(splits)
+    assert all(after[key] == split for key, split in locked.items())
+    assert sizes(splits) == {"train": 105, "validation": 30, "test": 15}
+
+
+def test_a_new_photo_follows_its_group_into_the_locked_split():
+    plans = plans_of(40, group_size=2)
+    locked = {plan.key: "validation" for plan in plans[:20:2]}
+    after = split_of(assign_splits(plans, val=4, test=0, seed=0, locked=locked))
+    assert {after[plan.key] for plan in plans[:20]} == {"validation"}
+    assert {after[plan.key] for plan in plans[20:]} == {"train"}
+
+
+def test_groups_that_grew_together_across_locked_splits_stay_and_are_told():
+    plans = plans_of(40, group_size=4)
+    locked = {"0": "test", "1": "train", "2": "test", "9": "train"}
+    after = split_of(assign_splits(plans, val=0, test=0.1, seed=0, locked=locked))
+    assert [after[key] for key in "0123"] == ["test", "train", "test", "test"]
+    assert torn_groups(plans, locked) == [
+        "  warning: 1 group of photos is in two splits, as the lock file says: 0 (test) and 1 (train) belong together"
+    ]
+
+
+def test_a_lock_file_gives_back_what_was_written(tmp_path):
+    path = tmp_path / "splits.csv"
+    assert read_lock(path) == {}
+    splits = assign_splits(
+        [PairPlan(key, (), key) for key in ("a,b", 'c"', "d\ne", "f", "\u00e4")], val=1, test=1, seed=0
+    )
+    write_lock(path, {"gone": "test"}, splits)
+    assert read_lock(path) == {"gone": "test"} | split_of(splits)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("photo,label\n", "no lock file"),
+        ("key,split\na,dev\n", "line 2"),
+        ("key,split\na,test\na,train\n", "two splits"),
+    ],
+)
+def test_a_wrong_lock_file_is_a_named_error(tmp_path, text, said):
+    (tmp_path / "splits.csv").write_text(text)
+    with pytest.raises(FormatError, match=said):
+        read_lock(tmp_path / "splits.csv")
+
+
+def test_a_lock_that_leaves_nothing_to_train_on_is_refused():
+    with pytest.raises(UsageError, match="no pair to train on"):
+        assign_splits(plans_of(3), val=0, test=0, seed=0, locked=dict.fromkeys("012", "test"))
