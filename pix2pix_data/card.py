@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
-__all__ = ["write_card"]
+__all__ = ["divided_card", "write_card"]
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -28,8 +29,7 @@ def write_card(name: str, summary: str, command: str, num_pairs: Mapping[str, in
     """
     total = sum(num_pairs.values())
     category = next((label for limit, label in _SIZE_CATEGORIES if total < limit), "1M<n<10M")
-    files = "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in num_pairs)
-    counts = "\n".join(f"| {split} | {num:,} |" for split, num in num_pairs.items())
+    files, counts = _files(num_pairs), _counts(num_pairs)
     return f"""---
 pretty_name: {json.dumps(name)}
 task_categories:
@@ -80,3 +80,42 @@ pairs["train"][0]["imageA"], pairs["train"][0]["imageB"]
 The photos keep the terms of their source: name them here, and add `license:` to the head of this file, before you
 share the dataset.
 """
+
+
+def divided_card(card: str, old_name: str, name: str, command: str, num_pairs: Mapping[str, int]) -> str:
+    """Bring the card of a dataset up to date with a new division; what its owner wrote into it stays.
+
+    Parameters
+    ----------
+    card : str
+        The card of the dataset that was divided.
+    old_name, name : str
+        Names of the two folders.
+    command : str
+        The command line that divided it.
+    num_pairs : mapping of str to int
+        Pairs in each split.
+    """
+    changes = (
+        (r"(?<=^  data_files:\n)(?:  - split: .*\n    path: .*\n?)+", _files(num_pairs) + "\n"),
+        (r"(?<=^\| split \| pairs \|\n\|---\|---\|\n)(?:\|.*\|\n?)+", _counts(num_pairs) + "\n"),
+        (r"(?<=^## How it was made\n\n```\n)((?:(?!```).*\n)*)", rf"\g<1>{_literal(command)}\n"),
+        (rf"^pretty_name: {re.escape(json.dumps(old_name))}$", f"pretty_name: {_literal(json.dumps(name))}"),
+        (rf"^# {re.escape(old_name)}$", f"# {_literal(name)}"),
+        (rf'load_dataset\("{re.escape(old_name)}"\)', f'load_dataset("{_literal(name)}")'),
+    )
+    for pattern, text in changes:
+        card = re.sub(pattern, text, card, count=1, flags=re.MULTILINE)
+    return card
+
+
+def _files(num_pairs: Mapping[str, int]) -> str:
+    return "\n".join(f"  - split: {split}\n    path: data/{split}-*.parquet" for split in num_pairs)
+
+
+def _counts(num_pairs: Mapping[str, int]) -> str:
+    return "\n".join(f"| {split} | {num:,} |" for split, num in num_pairs.items())
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", r"\\")

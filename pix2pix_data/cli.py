@@ -10,6 +10,7 @@ import typer
 import pix2pix_data.makers  # noqa: F401 - registers the makers
 from pix2pix_data import _options
 from pix2pix_data._command import maker_command
+from pix2pix_data.build import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.listing import keys_of, list_photos
@@ -17,6 +18,7 @@ from pix2pix_data.maker import PAIR_MAKERS, Size
 
 __all__ = ["app", "main"]
 
+_DEFAULTS = BuildOptions()
 _HELP = help_text(
     "Make a paired A|B dataset from a folder of photos.",
     ("p2p-data edges ./shoes", "p2p-data kmeans ./cityscapes", "p2p-data edges --help"),
@@ -81,6 +83,46 @@ def strokes(
     if failed:
         result(f"  each one: {out / 'failures.jsonl'}")
         raise typer.Exit(3)
+
+
+@app.command(
+    help=help_text(
+        "Divide a dataset anew into train, validation and test, in a new folder; no picture is encoded again.",
+        (
+            "p2p-data split ./shoes-edges --val 200 --test 200",
+            "p2p-data split ./shoes-edges --group csv:shoes.csv:product --out shoes-by-product",
+        ),
+    )
+)
+def split(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset of p2p-data; it is not changed.")],
+    out: _options.Out = None,
+    val: _options.Val = _DEFAULTS.val,
+    test: _options.Test = _DEFAULTS.test,
+    seed: _options.Seed = _DEFAULTS.seed,
+    group: _options.Group = _DEFAULTS.group,
+    lock: _options.Lock = None,
+    workers: _options.Workers = None,
+    dry_run: _options.DryRun = False,
+) -> None:
+    out = out or Path(f"{dataset.resolve().name}-resplit")
+    if out.resolve().is_relative_to(dataset.resolve()):
+        raise UsageError("the output would lie in the dataset", where=out, fix="give --out another place")
+
+    from pix2pix_data.engines.local import default_workers
+    from pix2pix_data.resplit import plan_resplit, resplit
+
+    options = BuildOptions(val=val, test=test, seed=seed, group=group, lock=lock)
+    plan = plan_resplit(dataset, options, workers=workers or default_workers())
+    counts = ", ".join(f"{num} {name}" for name, num in plan.num_pairs.items())
+    say(f"split: {dataset} ({counts}) -> {out}")
+    for note in plan.notes:
+        say(note)
+    if dry_run:
+        return
+    resplit(plan, out)
+    result(f"{sum(plan.num_pairs.values())} pairs ({counts}) in {out}")
+    result(f"look at {out / 'preview.png'}")
 
 
 def _size(text: str) -> tuple[int, int]:

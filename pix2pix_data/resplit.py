@@ -1,0 +1,206 @@
+"""A dataset divided anew, into a new folder: the very bytes of its pictures, other splits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pix2pix_data.build import BuildOptions, divide
+from pix2pix_data.console import ProgressLine
+from pix2pix_data.errors import BuildError, FormatError, ImageError, UsageError
+from pix2pix_data.grouping import group_plans, parse_group_by
+from pix2pix_data.pair import PairPlan
+from pix2pix_data.split_lock import read_lock, write_lock
+from pix2pix_data.splits import splits_fingerprint
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pix2pix_data.dataset import EncodedPair, ParquetDataset
+    from pix2pix_data.engines.local import Tick
+    from pix2pix_data.photo_prints import PrintFiles, Prints
+
+__all__ = ["Resplit", "plan_resplit", "resplit"]
+
+_WRITTEN_ANEW = {"data", "README.md", "build.json", "preview.png"}
+_TASK_PAIRS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Resplit:
+    """What a new division will be.
+
+    Attributes
+    ----------
+    dataset : ParquetDataset
+    splits : dict of str to list of PairPlan
+        The source of each plan is the split and the position that its pair has now.
+    notes : list of str
+        What the user should know of groups and splits.
+    options : BuildOptions
+    """
+
+    dataset: ParquetDataset
+    splits: dict[str, list[PairPlan]]
+    notes: list[str]
+    options: BuildOptions
+
+    @property
+    def num_pairs(self) -> dict[str, int]:
+        return {split: len(plans) for split, plans in self.splits.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Pairs of one split whose prints are wanted; `positions` in it have the rows from `start`."""
+
+    folder: Path
+    split: str
+    positions: range
+    start: int
+    files: PrintFiles
+
+    def __str__(self) -> str:
+        return f"pairs {self.positions.start} to {self.positions.stop - 1} of {self.split}"
+
+
+def plan_resplit(folder: Path, options: BuildOptions, *, workers: int) -> Resplit:
+    """Divide the pairs of a dataset anew; groups that it has stay whole.
+
+    Raises
+    ------
+    FormatError, UsageError
+        If the dataset is not one that p2p-data built, or cannot be divided like this.
+    """
+    from pix2pix_data.dataset import ParquetDataset, open_dataset
+
+    dataset = open_dataset(folder)
+    if not isinstance(dataset, ParquetDataset):
+        raise FormatError("only a dataset that p2p-data built can be split anew", where=folder, fix="build it first")
+    plans = [
+        PairPlan(key, (split, str(position)), group)
+        for split in dataset.num_pairs
+        for position, (key, group) in enumerate(dataset.keys_and_groups(split))
+    ]
+
+    def prints() -> tuple[Prints, npt.NDArray[np.bool_]]:
+        return _prints(dataset, workers=workers)
+
+    splits, notes = divide(group_plans(plans, parse_group_by(options.group), prints), options)
+    return Resplit(dataset, splits, notes, options)
+
+
+def resplit(plan: Resplit, out: Path) -> None:
+    """Write the dataset of a plan to a new folder, which is there whole or not at all; memory stays at a few pairs.
+
+    Raises
+    ------
+    BuildError
+        If `out` holds anything.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BuildError("the output folder is not empty", where=out, fix="choose another --out")
+    if plan.options.lock is not None and plan.options.lock.resolve().is_relative_to(plan.dataset.path.resolve()):
+        raise UsageError("the lock file would lie in the dataset", where=plan.options.lock, fix="choose another")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        _write_pairs(plan, beside)
+        _write_rest(plan, beside, out.resolve().name)
+        beside.replace(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    if plan.options.lock is not None:
+        write_lock(plan.options.lock, read_lock(plan.options.lock), plan.splits)
+
+
+# --- pairs --------------------------------------------------------------------------------------------------------
+
+
+def _write_pairs(plan: Resplit, out: Path) -> None:
+    from pix2pix_data.dataset import pairs_per_shard, shard_path, write_shard
+
+    with ProgressLine("Moving pairs", sum(plan.num_pairs.values()), unit="pairs") as progress:
+        for split, plans in plan.splits.items():
+            pairs = _pairs(plan.dataset, plans, progress)
+            per_shard = pairs_per_shard(len(plans))
+            num_shards = -(-len(plans) // per_shard)
+            for i in range(num_shards):
+                write_shard(shard_path(out, split, i, num_shards), islice(pairs, per_shard))
+
+
+def _pairs(dataset: ParquetDataset, plans: Sequence[PairPlan], progress: ProgressLine) -> Iterator[EncodedPair]:
+    """Read the pairs of one new split in their old order, a row group at a time."""
+    for split in dataset.num_pairs:
+        group_at = {int(plan.sources[1]): plan.group for plan in plans if plan.sources[0] == split}
+        if group_at:
+            positions = sorted(group_at)
+            pairs = dataset.encoded_pairs(split, group_at.keys())
+            for position, pair in zip(positions, pairs, strict=True):
+                yield replace(pair, group=group_at[position])
+                progress.advance()
+
+
+def _prints(dataset: ParquetDataset, *, workers: int) -> tuple[Prints, npt.NDArray[np.bool_]]:
+    from pix2pix_data.photo_prints import collect_prints
+
+    def tasks(files: PrintFiles) -> list[_Task]:
+        found, first = [], 0
+        for split, num in dataset.num_pairs.items():
+            for start in range(0, num, _TASK_PAIRS):
+                positions = range(start, min(start + _TASK_PAIRS, num))
+                found.append(_Task(dataset.path, split, positions, first + start, files))
+            first += num
+        return found
+
+    return collect_prints(_print_pairs, tasks, sum(dataset.num_pairs.values()), workers=workers)
+
+
+def _print_pairs(task: _Task, tick: Tick) -> None:
+    from pix2pix_data.dataset import ParquetDataset
+    from pix2pix_data.photo_prints import print_of_file
+
+    pairs = ParquetDataset(task.folder).encoded_pairs(task.split, task.positions)
+    for row, pair in enumerate(pairs, task.start):
+        assert pair.b is not None
+        try:
+            task.files.put(row, print_of_file(pair.b))
+        except ImageError:
+            task.files.put(row, None)
+        tick(1)
+
+
+# --- the other files ----------------------------------------------------------------------------------------------
+
+
+def _write_rest(plan: Resplit, out: Path, name: str) -> None:
+    from pix2pix_data.atomic import write_file
+    from pix2pix_data.card import divided_card
+    from pix2pix_data.dataset import ParquetDataset
+    from pix2pix_data.provenance import split_command_line
+    from pix2pix_data.report import write_preview
+
+    old = plan.dataset.path
+    for path in old.iterdir():
+        if path.name not in _WRITTEN_ANEW and not path.name.startswith("."):
+            (shutil.copytree if path.is_dir() else shutil.copy2)(path, out / path.name)
+    command = split_command_line(old, plan.options)
+    if (old / "README.md").is_file():
+        card = (old / "README.md").read_text(encoding="utf-8")
+        write_file(out / "README.md", divided_card(card, old.resolve().name, name, command, plan.num_pairs))
+    write_preview(ParquetDataset(out), out / "preview.png")
+    record = _record(json.loads((old / "build.json").read_text(encoding="utf-8")), plan, command)
+    write_file(out / "build.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def _record(old: Mapping[str, Any], plan: Resplit, command: str) -> dict[str, Any]:
+    identity = dict(old.get("identity", {})) | {"splits": splits_fingerprint(plan.splits)}
+    again = [*old.get("split_again", []), command]
+    return dict(old) | {"identity": identity, "pairs": plan.num_pairs, "split_again": again}
