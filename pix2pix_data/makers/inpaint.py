@@ -34,8 +34,8 @@ class InpaintMaker(PhotoMaker):
 
     References
     ----------
-    Pathak et al. 2016, "Context Encoders", arXiv:1604.07379: the central quarter, filled with the mean colour. Isola
-    et al. 2017 train on the same; their Torch code fills it with white.
+    Pathak et al. 2016, "Context Encoders", arXiv:1604.07379: the central quarter, filled with a mean colour (theirs is
+    the data set's). Isola et al. 2017, arXiv:1611.07004; their Torch code fills the same hole with white.
     """
 
     examples: ClassVar[tuple[str, ...]] = (
