@@ -149,6 +149,12 @@ def test_settings_that_go_together_are_asked_for_together():
             DayNightMaker(**settings)
 
 
+def test_photos_left_out_by_choice_do_not_fail_a_build(webcams, p2p_data):
+    done = p2p_data("daynight", webcams, "--size", "64", "--val", "0", "--test", "0", "--max-pairs-per-image", "1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("3 pairs (3 train), 5 photos not used, 0 failed, in ")
+
+
 # --- pairs
 
 
