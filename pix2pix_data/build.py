@@ -232,11 +232,12 @@ def build(
     if _claim(out, state, plan.identity, overwrite=overwrite):
         return _summary(json.loads((out / "build.json").read_text()), plan, was_complete=True)
     maker = _fitted(maker, plan.splits["train"], state)
-    shards = _shards(plan, maker, source, out, state, lossless=plan.identity["options"]["lossless"])
-    waiting = [shard for shard in shards if not shard.outcome_path.is_file()]
-    num_done = plan.num_pairs - sum(len(shard.plans) for shard in waiting)
-    with ProgressLine("Making pairs", plan.num_pairs, unit="photos", done=num_done) as progress:
-        run_local(_make_shard, waiting, workers=workers, tick=progress.advance)
+    with maker.at_work(workers) as sent:
+        shards = _shards(plan, sent, source, out, state, lossless=plan.identity["options"]["lossless"])
+        waiting = [shard for shard in shards if not shard.outcome_path.is_file()]
+        num_done = plan.num_pairs - sum(len(shard.plans) for shard in waiting)
+        with ProgressLine("Making pairs", plan.num_pairs, unit="photos", done=num_done) as progress:
+            run_local(_make_shard, waiting, workers=workers, tick=progress.advance)
     return _finish(plan, maker, shards, source, out, state)
 
 

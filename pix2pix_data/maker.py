@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -108,6 +109,11 @@ class PairMaker(BaseModel, ABC):
     def fitted(self, plans: Sequence[PairPlan]) -> Self:  # noqa: ARG002
         """Return the maker with what it learns from a sample of the training split, such as a shared palette."""
         return self
+
+    @contextmanager
+    def at_work(self, workers: int) -> Iterator[Self]:  # noqa: ARG002
+        """Hold what the processes of a build share while they make pairs; gives the maker that is sent to them."""
+        yield self
 
     @abstractmethod
     def make(self, plans: Sequence[PairPlan]) -> Iterator[Pair | Failed]:

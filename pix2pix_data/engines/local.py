@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait as wait_for_any
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pix2pix_data.errors import BuildError
+from pix2pix_data.processes import live_with_parent
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
@@ -102,8 +100,7 @@ _stop: Synchronized[int]
 def _start_worker(counter: Synchronized[int], stop: Synchronized[int]) -> None:
     global _counter, _stop
     _counter, _stop = counter, stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    live_with_parent()
 
     import warnings
 
@@ -111,13 +108,6 @@ def _start_worker(counter: Synchronized[int], stop: Synchronized[int]) -> None:
 
     cv2.setNumThreads(1)  # the processes share the cores
     warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for_any([parent.sentinel])
-        os._exit(1)  # a killed parent leaves workers waiting for tasks for ever
 
 
 class _Stopped(Exception):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.edges.detector import DETECTORS, WEIGHTS, make_detector
 from pix2pix_data.errors import UsageError
@@ -58,6 +59,8 @@ class EdgesMaker(PhotoMaker):
     )
     style_seed: int = Field(0, ge=0, description="Seed of the hands that --style sketch draws.")
 
+    _shared: EdgeDetector | None = PrivateAttr(None)
+
     @field_validator("detector")
     @classmethod
     def _is_known(cls, name: str) -> str:
@@ -93,8 +96,20 @@ class EdgesMaker(PhotoMaker):
             WEIGHTS.get(self.detector)()
         return self
 
+    @contextmanager
+    def at_work(self, workers: int) -> Iterator[Self]:
+        if workers > 1 and self.detector in WEIGHTS.names() and _has_gpu():
+            from pix2pix_data.edges.shared_detector import shared_detector
+
+            with shared_detector(functools.partial(make_detector, self.detector, self.weights)) as shared:
+                maker = self.model_copy()
+                maker._shared = shared
+                yield maker
+        else:
+            yield self
+
     def derive(self, photos: list[RGB]) -> list[RGB]:
-        maps = _detector(self.detector, self.weights)(photos)
+        maps = (self._shared or _detector(self.detector, self.weights))(photos)
         return [self._drawing(photo, edge_map) for photo, edge_map in zip(photos, maps, strict=True)]
 
     def _drawing(self, photo: RGB, edge_map: FloatMap) -> RGB:
@@ -113,3 +128,9 @@ class EdgesMaker(PhotoMaker):
 def _detector(name: str, weights: Path | None) -> EdgeDetector:
     """Make each detector once in a process: one that loads weights takes its time."""
     return make_detector(name, weights)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()

@@ -20,6 +20,8 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
+from pix2pix_data import engines
+from pix2pix_data.build import BuildOptions, build, plan_build
 from pix2pix_data.edges import hed
 from pix2pix_data.edges.caffemodel import read_caffemodel
 from pix2pix_data.edges.detector import DETECTORS, make_detector
@@ -399,6 +401,25 @@ def test_weights_that_are_not_there_or_of_no_use_are_a_usage_error(tmp_path):
 def test_maker_draws_with_given_weights(tmp_path):
     (drawing,) = EdgesMaker(detector="hed", weights=write_weights(tmp_path, "caffe")).derive([random_photo()])
     assert drawing.shape == (48, 64, 3)
+
+
+def test_network_on_a_gpu_is_in_one_process_and_the_dataset_stays_the_same(photos, tmp_path, monkeypatch, contents):
+    maker = EdgesMaker(size=48, detector="hed", weights=write_weights(tmp_path, "sniklaus"))
+    plan = plan_build("edges", maker, photos, BuildOptions(group="file"))
+    build(plan, maker, photos, tmp_path / "1" / "set", workers=1)
+    monkeypatch.setattr("pix2pix_data.makers.edges._has_gpu", lambda: True)
+    seen: list[object] = []
+    run_local = engines.local.run_local
+
+    def watched(function, tasks, **options):
+        seen.extend(pickle.loads(pickle.dumps(task)).maker._shared.address for task in tasks)
+        run_local(function, tasks, **options)
+
+    monkeypatch.setattr("pix2pix_data.engines.local.run_local", watched)
+    build(plan, maker, photos, tmp_path / "2" / "set", workers=2)
+    assert len(seen) > 1
+    assert len(set(seen)) == 1
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
 
 def test_weights_in_the_cache_are_found(tmp_path, monkeypatch):
