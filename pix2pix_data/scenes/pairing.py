@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
@@ -34,11 +35,17 @@ def choose_pairs(a_times: Sequence[float], b_times: Sequence[float], *, most_eac
     """
     uses: Counter[int] = Counter()
     chosen: set[tuple[int, int]] = set()
+    free = sorted((time, a) for a, time in enumerate(a_times))
     for _ in range(most_each):
         for b, time in enumerate(b_times):
-            free = [a for a in range(len(a_times)) if uses[a] < most_each and (a, b) not in chosen]
-            if free:
-                a = min(free, key=lambda a: (abs(a_times[a] - time), a))
+            place = bisect_left(free, (time, 0))
+            # B has fewer than `most_each` partners yet, so the nearest other is among so many on either side.
+            near = free[max(0, place - most_each) : place + most_each]
+            others = [(abs(a_time - time), a_time, a) for a_time, a in near if (a, b) not in chosen]
+            if others:
+                _, a_time, a = min(others)
                 uses[a] += 1
                 chosen.add((a, b))
+                if uses[a] == most_each:
+                    del free[bisect_left(free, (a_time, a))]
     return sorted(chosen, key=lambda pair: pair[::-1])
