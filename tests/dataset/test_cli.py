@@ -153,7 +153,7 @@ def test_registry_names_the_nearest():
 
 
 FLOORS = [
-    {"errors", "registry", "atomic", "pair", "listing", "console", "disjoint_sets"},
+    {"errors", "registry", "atomic", "pair", "listing", "console", "disjoint_sets", "processes", "findings"},
     {"images", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes"},
