@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -140,7 +140,11 @@ def _joined(plans: Sequence[PairPlan], labels: Sequence[object], names: Sequence
         known = name_of.get(root)
         if known is None or (len(name), name) < (len(known), known):
             name_of[root] = name
-    return [replace(plan, group=name_of[root]) for plan, root in zip(plans, roots, strict=True)]
+    groups = [name_of[root] for root in roots]
+    return [
+        plan if plan.group == group else PairPlan(plan.key, plan.sources, group)
+        for plan, group in zip(plans, groups, strict=True)
+    ]
 
 
 # --- labels -------------------------------------------------------------------------------------------------------

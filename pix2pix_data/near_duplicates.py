@@ -35,7 +35,7 @@ __all__ = ["MIN_LIKENESS", "codes_of", "find_near_duplicates"]
 MIN_LIKENESS = 0.93
 """Of prints that count as copies: those cut by 5 % lie above, different photos mostly far below; see docs/splits.md."""
 
-_MAX_BITS = 12  # that two codes may differ in
+_MAX_BITS = 10  # that two codes may differ in
 _CUT = 0.93  # side of the nine cuts: between the whole photo and a cut of 10 %
 _NUM_BANDS, _BAND_BITS = 3, 21
 _NUM_BITS = _NUM_BANDS * _BAND_BITS

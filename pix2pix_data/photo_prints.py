@@ -72,8 +72,10 @@ def print_of(photo: RGB) -> npt.NDArray[np.uint8]:
     ndarray of shape (24, 24), uint8
         Area means of the luma.
     """
-    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(gray, (PRINT_PX, PRINT_PX), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    print_ = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    for side in (_ENOUGH[0], PRINT_PX):  # two steps blur a little more than one, so that fine grain is left out
+        print_ = cv2.resize(print_, (side, side), interpolation=cv2.INTER_AREA)
+    return print_.astype(np.uint8, copy=False)
 
 
 def print_of_file(content: bytes) -> npt.NDArray[np.uint8]:
