@@ -353,8 +353,8 @@ def _line(failed: Failed, source: Path) -> str:
 def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, out: Path, state: Path) -> BuildSummary:
     from pix2pix_data.card import write_card
     from pix2pix_data.dataset import ParquetDataset
+    from pix2pix_data.preview import write_preview
     from pix2pix_data.provenance import command_line
-    from pix2pix_data.report import write_preview
 
     failed = [_line(one, source) for one in plan.failed]
     num_pairs = dict.fromkeys(plan.splits, 0)

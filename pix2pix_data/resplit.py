@@ -184,8 +184,8 @@ def _write_rest(plan: Resplit, out: Path, name: str) -> None:
     from pix2pix_data.atomic import write_file
     from pix2pix_data.card import divided_card
     from pix2pix_data.dataset import ParquetDataset
+    from pix2pix_data.preview import write_preview
     from pix2pix_data.provenance import split_command_line
-    from pix2pix_data.report import write_preview
 
     old = plan.dataset.path
     for path in old.iterdir():

@@ -86,7 +86,7 @@ def test_the_same_twice_gives_the_same_bytes(dataset, tmp_path, contents):
 
 
 def test_a_killed_split_leaves_nothing(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("pix2pix_data.report.write_preview", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("pix2pix_data.preview.write_preview", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         divided(dataset, tmp_path / "again", group="file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs", "photos"]

@@ -1,4 +1,4 @@
-"""Pictures of a dataset for people: the preview sheet."""
+"""The preview sheet of a dataset: pairs and palette in one picture."""
 
 from __future__ import annotations
 
