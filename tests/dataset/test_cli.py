@@ -156,11 +156,11 @@ FLOORS = [
     {"errors", "registry", "atomic", "pair", "listing", "console", "disjoint_sets", "processes", "findings"},
     {"images", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
-    | {"edges", "scenes"},
-    {"splits", "makers", "engines", "report", "card", "sample", "provenance"}
+    | {"edges", "scenes", "terminal_pictures"},
+    {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates"},
     {"build", "resplit"},
-    {"_options", "_command", "cli", "__main__"},
+    {"_options", "_command", "_show_commands", "cli", "__main__"},
 ]
 
 
