@@ -11,11 +11,14 @@ __all__ = ["model_card"]
 def model_card(config: ModelConfig, recipe: Recipe) -> str:
     """Write the card: what the model does, what it learned from, how to use it, and the whole recipe."""
     given, made = ("A", "B") if config.direction == "AtoB" else ("B", "A")
+    data = f"the dataset\n`{config.data.name}`"
+    task = f"given a picture like side {given} of {data}, it makes one like side {made}."
+    if config.color_space == "lab":
+        task = f"it keeps the lightness of a picture, and makes colours like those on side B of {data}."
     splits = ", ".join(f"{num} {split}" for split, num in config.data.num_pairs.items())
     return f"""# {config.name}
 
-A pix2pix generator ({config.architecture}, {config.crop_size} px): given a picture like side {given} of the dataset
-`{config.data.name}`, it makes one like side {made}.
+A pix2pix generator ({config.architecture}, {config.crop_size} px): {task}
 
 - Trained for {config.steps} steps on `{config.data.name}` ({splits} pairs, fingerprint {config.data.fingerprint})
   with p2p {config.version}.

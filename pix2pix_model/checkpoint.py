@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from pix2pix_data.atomic import write_file
 from pix2pix_data.errors import CheckpointError
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
+from pix2pix_model.recipe import ColorSpaceName, Direction
 from pix2pix_model.state import TrainState
 
 __all__ = [
@@ -75,7 +76,8 @@ class ModelConfig(_Facts):
     name: str
     architecture: str
     spec: GeneratorSpec
-    direction: Literal["AtoB", "BtoA"]
+    direction: Direction
+    color_space: ColorSpaceName = "rgb"
     crop_size: int
     test_time: TestTime = TestTime()
     data: DataFacts
@@ -212,8 +214,8 @@ def load_model(path: Path) -> Model:
     Returns
     -------
     Model
-        On the CPU and in eval(); see there for what `generator` takes and gives. `data.to_network` and
-        `data.to_pixels` turn pixels into what it takes, and back.
+        On the CPU and in eval(); see there for what `generator` takes and gives.
+        `color_space.COLOR_SPACES[config.color_space]` turns pixels into what it takes, and back.
 
     Raises
     ------

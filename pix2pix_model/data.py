@@ -19,9 +19,10 @@ from torch import Tensor
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import EncodedPair, PairDataset
 from pix2pix_data.images import resize_bicubic
+from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.recipe import DataSettings
 
-__all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts", "read_pair", "to_network", "to_pixels"]
+__all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts", "read_pair"]
 
 _LOOK_AHEAD = 4  # pairs waiting for each decoding thread
 
@@ -32,25 +33,12 @@ class Batch:
 
     Attributes
     ----------
-    a, b : Tensor of shape (N, 3, H, W), float32
-        Condition and target in [-1, 1], already in the recipe's direction.
+    a, b : Tensor of shape (N, C, H, W), float32
+        Condition and target in [-1, 1], already in the recipe's direction and colour space.
     """
 
     a: Tensor
     b: Tensor
-
-
-# --- pixels and what networks see ---------------------------------------------------------------------------------
-
-
-def to_network(pixels: Tensor) -> Tensor:
-    """Turn uint8 pixels (N, H, W, 3) into float32 (N, 3, H, W) in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
-
-
-def to_pixels(pictures: Tensor) -> Tensor:
-    """Turn pictures (N, 3, H, W) in [-1, 1] into uint8 pixels (N, H, W, 3), rounded to the nearest."""
-    return ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 # --- cutting and mirroring ----------------------------------------------------------------------------------------
@@ -78,19 +66,19 @@ def cut(pairs: Tensor, cuts: Cuts, crop_size: int) -> Tensor:
 
     Parameters
     ----------
-    pairs : Tensor of shape (N, 2, S, S, 3)
+    pairs : Tensor of shape (N, sides, S, S, 3)
     cuts : Cuts
     crop_size : int
 
     Returns
     -------
-    Tensor of shape (N, 2, crop_size, crop_size, 3)
+    Tensor of shape (N, sides, crop_size, crop_size, 3)
     """
     along = np.arange(crop_size)
     rows = cuts.top[:, None] + along  # (N, crop_size)
     columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], along[::-1], along)
     one = torch.arange(len(pairs), device=pairs.device)[:, None, None, None]
-    side = torch.arange(2, device=pairs.device)[None, :, None, None]
+    side = torch.arange(pairs.shape[1], device=pairs.device)[None, :, None, None]
     row = torch.from_numpy(rows).to(pairs.device)[:, None, :, None]
     column = torch.from_numpy(columns).to(pairs.device)[:, None, None, :]
     return pairs[one, side, row, column]
@@ -121,37 +109,40 @@ class PairCache:
         self._settings = settings
         size = settings.load_size
         num_pairs = dataset.num_pairs[split]
-        self._pairs = torch.from_numpy(_allocate((num_pairs, 2, size, size, 3), spill_dir))
+        self._space = COLOR_SPACES[settings.color_space]
+        num_sides = len(settings.sides)
+        self._pairs = torch.from_numpy(_allocate((num_pairs, num_sides, size, size, 3), spill_dir))
         target = self._pairs.numpy()
         with ProgressLine("Reading pairs", num_pairs, unit="pairs") as progress:
-            for i, (a, b) in enumerate(_read_in_order(dataset.encoded_pairs(split), settings)):
-                target[i, 0], target[i, 1] = a, b
+            for i, sides in enumerate(_read_in_order(dataset.encoded_pairs(split), settings)):
+                target[i] = sides
                 progress.advance()
 
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
         """Make the batch of these pairs with cuts drawn from `rng`."""
         cuts = draw_cuts(rng, len(indices), self._settings)
-        pairs = self._pairs[torch.from_numpy(indices)].to(device)  # (N, 2, S, S, 3), uint8
+        pairs = self._pairs[torch.from_numpy(indices)].to(device)  # (N, sides, S, S, 3), uint8
         pairs = cut(pairs, cuts, self._settings.crop_size)
-        return Batch(a=to_network(pairs[:, 0]), b=to_network(pairs[:, 1]))
+        return Batch(a=self._space.given(pairs[:, 0]), b=self._space.target(pairs[:, -1]))
 
 
-def read_pair(
-    encoded: EncodedPair, settings: DataSettings, size_px: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Decode a pair, in the recipe's direction, resized to a square; each side is uint8 (size_px, size_px, 3)."""
+def read_pair(encoded: EncodedPair, settings: DataSettings, size_px: int) -> npt.NDArray[np.uint8]:
+    """Decode the sides of a pair that a recipe uses, the condition first, resized to squares.
+
+    Returns
+    -------
+    ndarray of shape (sides, size_px, size_px, 3), uint8
+    """
     pair = encoded.decode()
-    a, b = (resize_bicubic(side, size_px, size_px) for side in (pair.a, pair.b))
-    return (a, b) if settings.direction == "AtoB" else (b, a)
+    sides = [{"A": pair.a, "B": pair.b}[side] for side in settings.sides]
+    return np.stack([resize_bicubic(side, size_px, size_px) for side in sides])
 
 
-def _read_in_order(
-    encoded_pairs: Iterator[EncodedPair], settings: DataSettings
-) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
+def _read_in_order(encoded_pairs: Iterator[EncodedPair], settings: DataSettings) -> Iterator[npt.NDArray[np.uint8]]:
     """Decode in threads, a bounded number of pairs ahead."""
     num_threads = min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(num_threads) as pool:
-        waiting: deque[Future[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]] = deque()
+        waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
         try:
             while True:
                 room = num_threads * _LOOK_AHEAD - len(waiting)

@@ -13,20 +13,34 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 __all__ = [
+    "ColorSpaceName",
     "DataSettings",
     "DeviceName",
+    "Direction",
     "DiscriminatorSettings",
     "GeneratorSettings",
     "LogSettings",
     "LossSettings",
     "PrecisionName",
     "Recipe",
+    "Side",
     "TrainSettings",
+    "sides_read",
     "to_toml",
 ]
 
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName: TypeAlias = Literal["auto", "float32", "bf16", "fp16"]
+Side: TypeAlias = Literal["A", "B"]
+Direction: TypeAlias = Literal["AtoB", "BtoA"]
+ColorSpaceName: TypeAlias = Literal["rgb", "lab"]
+
+
+def sides_read(direction: Direction, color_space: ColorSpaceName) -> tuple[Side, ...]:
+    """Say which sides of a pair are used, the condition first; one alone where it is a part of the target."""
+    if color_space == "lab":
+        return ("B",)
+    return ("A", "B") if direction == "AtoB" else ("B", "A")
 
 
 class _Section(BaseModel):
@@ -39,7 +53,7 @@ class DataSettings(_Section):
     path: Annotated[Path, Field(strict=False, description="Folder of the paired dataset.")]
     source: Annotated[str, Field(description="How to get that dataset; shown when the folder is not there.")] = ""
     direction: Annotated[
-        Literal["AtoB", "BtoA"], Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
+        Direction, Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
     ] = "AtoB"
     load_size: Annotated[
         int, Field(ge=16, le=4096, description="Side in pixels that both pictures are resized to (bicubic).")
@@ -48,6 +62,18 @@ class DataSettings(_Section):
         int, Field(ge=16, le=4096, description="Side in pixels of the square cut at random from both at one place.")
     ] = 256
     mirror: Annotated[bool, Field(description="Mirror both pictures left to right, half of the time.")] = True
+    color_space: Annotated[
+        ColorSpaceName,
+        Field(
+            description='"rgb" makes B from A; "lab" colours: makes a and b of CIE Lab from the lightness of B, '
+            "and leaves A aside."
+        ),
+    ] = "rgb"
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides that are read, the condition first; one where it is a part of the target."""
+        return sides_read(self.direction, self.color_space)
 
     @field_validator("crop_size")
     @classmethod
@@ -56,6 +82,13 @@ class DataSettings(_Section):
         if crop_size > load_size:
             raise ValueError(f"should be at most data.load_size ({load_size}), not {crop_size}")
         return crop_size
+
+    @field_validator("color_space")
+    @classmethod
+    def _colours_b(cls, color_space: str, info: ValidationInfo) -> str:
+        if color_space == "lab" and info.data.get("direction") == "BtoA":
+            raise ValueError('"lab" colours side B; leave data.direction at "AtoB"')
+        return color_space
 
 
 class GeneratorSettings(_Section):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pix2pix_data.atomic import write_file
-from pix2pix_data.dataset import EncodedPair, PairDataset
+from pix2pix_data.dataset import PairDataset
 from pix2pix_data.images import write_png
 from pix2pix_data.sheet import draw_sheet
-from pix2pix_model.data import read_pair, to_network, to_pixels
+from pix2pix_model.color_space import COLOR_SPACES
+from pix2pix_model.data import read_pair
 from pix2pix_model.device import Device
 from pix2pix_model.recipe import Recipe
 
@@ -103,20 +104,18 @@ class Samples:
         encoded = list(dataset.encoded_pairs(self.split, chosen))
         self._keys = [pair.key for pair in encoded]
         self._titles = ("A", "G(A)", "B") if recipe.data.direction == "AtoB" else ("B", "G(B)", "A")
-        self._a, self._b = _read_sides(encoded, recipe)  # uint8 (num, crop_size, crop_size, 3)
+        self._space = COLOR_SPACES[recipe.data.color_space]
+        pairs = [read_pair(one, recipe.data, recipe.data.crop_size) for one in encoded]
+        self._sides = torch.from_numpy(np.stack(pairs, axis=1))  # uint8 (sides, num, crop_size, crop_size, 3)
 
     def sheet(self, generator: nn.Module, device: Device) -> RGB:
         """Draw condition, generated and real side by side; the generator works as it will once trained."""
+        a, b = self._sides[0], self._sides[-1]
+        given = self._space.given(a.to(device.torch_device))
         generator.eval()
         with torch.no_grad(), device.autocast():
-            fake_b = [generator(to_network(a[None].to(device.torch_device))) for a in self._a]
+            made = torch.cat([generator(one[None]) for one in given])
         generator.train()
-        made = to_pixels(torch.cat(fake_b)).cpu()
-        rows = [[side.numpy() for side in row] for row in zip(self._a, made, self._b, strict=True)]
+        columns = (self._space.seen(a), self._space.picture(given, made).cpu(), b)
+        rows = [[side.numpy() for side in row] for row in zip(*columns, strict=True)]
         return draw_sheet(rows, self._titles, self._keys)
-
-
-def _read_sides(encoded: list[EncodedPair], recipe: Recipe) -> tuple[Tensor, Tensor]:
-    pairs = [read_pair(one, recipe.data, recipe.data.crop_size) for one in encoded]
-    a, b = (torch.from_numpy(np.stack(sides)) for sides in zip(*pairs, strict=True))
-    return a, b

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.device import Device
 from pix2pix_model.nets import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec, initialise
 from pix2pix_model.recipe import Recipe, TrainSettings
@@ -68,9 +69,14 @@ class TrainState:
 
 def generator_spec(recipe: Recipe) -> GeneratorSpec:
     """Say what a recipe's generator is built from."""
-    settings = recipe.generator
+    settings, space = recipe.generator, COLOR_SPACES[recipe.data.color_space]
     return GeneratorSpec(
-        size_px=recipe.data.crop_size, width=settings.width, dropout=settings.dropout, dropout_at=settings.dropout_at
+        size_px=recipe.data.crop_size,
+        in_channels=space.in_channels,
+        out_channels=space.out_channels,
+        width=settings.width,
+        dropout=settings.dropout,
+        dropout_at=settings.dropout_at,
     )
 
 

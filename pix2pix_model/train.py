@@ -144,6 +144,7 @@ def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfi
         architecture=recipe.generator.name,
         spec=generator_spec(recipe),
         direction=recipe.data.direction,
+        color_space=recipe.data.color_space,
         crop_size=recipe.data.crop_size,
         data=data_facts(dataset),
         steps=steps,

@@ -19,9 +19,10 @@ from pix2pix_data.images import read_rgb, resize, write_png
 from pix2pix_data.listing import keys_of, list_photos
 from pix2pix_data.pair import Failed
 from pix2pix_data.sheet import draw_sheet
-from pix2pix_model.checkpoint import Model
-from pix2pix_model.data import to_network, to_pixels
+from pix2pix_model.checkpoint import Model, ModelConfig
+from pix2pix_model.color_space import COLOR_SPACES, ColorSpace
 from pix2pix_model.device import Device
+from pix2pix_model.recipe import sides_read
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
@@ -139,18 +140,20 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
         With the pictures that failed; they are in failures.jsonl too.
     """
     generator = model.generator.to(device.torch_device).eval()
+    space = COLOR_SPACES[model.config.color_space]
     sheet = out / ("sheet.png" if all(job.key != "sheet" for job in source.jobs) else "comparison-sheet.png")
     on_sheet = {source.jobs[i * len(source.jobs) // _NUM_ON_SHEET].key for i in range(_NUM_ON_SHEET)}
     groups: list[list[RGB]] = []
     captions: list[str] = []
     failures: list[Failed] = []
     with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
-        for batch in _batches(_read(source, model.config.direction, size_px, failures)):
-            made = run_generator(generator, [given for _, given, _ in batch], device)
+        for batch in _batches(_read(source, model.config, size_px, failures)):
+            made = run_generator(generator, space, [given for _, given, _ in batch], device)
             for (job, given, target), picture in zip(batch, made, strict=True):
                 write_png(out / f"{job.key}.png", picture)
                 if job.key in on_sheet:
-                    groups.append([side for side in (given, picture, target) if side is not None])
+                    seen = space.seen(torch.from_numpy(given)[None])[0].numpy()
+                    groups.append([side for side in (seen, picture, target) if side is not None])
                     captions.append(job.key)
             progress.advance(len(batch))
     if groups:
@@ -161,13 +164,15 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
 
 
 @torch.inference_mode()
-def run_generator(generator: torch.nn.Module, pictures: Sequence[RGB], device: Device) -> list[RGB]:
+def run_generator(generator: torch.nn.Module, space: ColorSpace, pictures: Sequence[RGB], device: Device) -> list[RGB]:
     """Run a generator on pictures of one size: mirrored at their border up to its multiple, cut back after.
 
     Parameters
     ----------
     generator : nn.Module
         In eval mode, on the device; its `multiple_px` says what both sides must be multiples of.
+    space : ColorSpace
+        What it sees of the pictures.
     pictures : sequence of ndarray of shape (H, W, 3), uint8
     device : Device
 
@@ -182,10 +187,10 @@ def run_generator(generator: torch.nn.Module, pictures: Sequence[RGB], device: D
     padded = [
         cv2.copyMakeBorder(picture, top, down - top, left, right - left, cv2.BORDER_REFLECT_101) for picture in pictures
     ]
-    batch = to_network(torch.from_numpy(np.stack(padded).astype(np.uint8, copy=False)).to(device.torch_device))
+    given = space.given(torch.from_numpy(np.stack(padded).astype(np.uint8, copy=False)).to(device.torch_device))
     with device.autocast():
-        made = generator(batch)  # (N, 3, H, W)
-    pixels = to_pixels(made).cpu().numpy()
+        made = generator(given)  # (N, out_channels, H, W)
+    pixels = space.picture(given, made).cpu().numpy()
     return [np.ascontiguousarray(one[top : top + height, left : left + width]) for one in pixels]
 
 
@@ -208,13 +213,13 @@ def _check_key(key: str) -> None:
         raise ImageError("this key leads out of the output folder", where=key)
 
 
-def _read(source: Source, direction: str, size_px: int | None, failures: list[Failed]) -> Iterator[_Read]:
+def _read(source: Source, config: ModelConfig, size_px: int | None, failures: list[Failed]) -> Iterator[_Read]:
     """Read the condition of each job and, from a dataset, its target; what cannot be used goes to `failures`."""
     encoded = None if source.dataset is None else source.dataset.encoded_pairs(source.split)
     for job in source.jobs:
         try:
             _check_key(job.key)
-            sides = _sides(job, encoded, direction)
+            sides = _sides(job, encoded, config)
             given, target = (None if side is None else _to_size(side, size_px) for side in sides)
             assert given is not None
             height, width = given.shape[:2]
@@ -226,12 +231,13 @@ def _read(source: Source, direction: str, size_px: int | None, failures: list[Fa
             yield job, given, target
 
 
-def _sides(job: Job, encoded: Iterator[EncodedPair] | None, direction: str) -> tuple[RGB, RGB | None]:
+def _sides(job: Job, encoded: Iterator[EncodedPair] | None, config: ModelConfig) -> tuple[RGB, RGB | None]:
     if encoded is None:
         assert job.path is not None
         return read_rgb(job.path), None
     pair = next(encoded).decode()
-    return (pair.a, pair.b) if direction == "AtoB" else (pair.b, pair.a)
+    sides = [{"A": pair.a, "B": pair.b}[side] for side in sides_read(config.direction, config.color_space)]
+    return sides[0], sides[-1]
 
 
 def _to_size(picture: RGB, size_px: int | None) -> RGB:

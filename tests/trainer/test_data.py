@@ -10,7 +10,8 @@ import pix2pix_model.data as data_module
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import write_png
-from pix2pix_model.data import Cuts, PairCache, cut, draw_cuts, to_network, to_pixels
+from pix2pix_model.color_space import to_network, to_pixels
+from pix2pix_model.data import Cuts, PairCache, cut, draw_cuts
 from pix2pix_model.recipe import DataSettings
 
 CPU = torch.device("cpu")

@@ -72,10 +72,12 @@ def test_environment_tells_device_versions_and_data(train_tiny):
     assert set(told["starts"][0]["versions"]) >= {"torch", "numpy"}
 
 
-def test_six_steps_are_three_and_three_to_the_bit(train_tiny):
-    whole = train_tiny()
-    halves = train_tiny("train.max_steps=3", "log.metrics_every=4")
-    train_tiny(resume=halves)
+@pytest.mark.parametrize("color_space", ["rgb", "lab"])
+def test_six_steps_are_three_and_three_to_the_bit(train_tiny, color_space):
+    space = f"data.color_space={color_space}"
+    whole = train_tiny(space)
+    halves = train_tiny(space, "train.max_steps=3", "log.metrics_every=4")
+    train_tiny(space, resume=halves)
     assert weights(halves) == weights(whole)
     for name in ("optimizer.safetensors", "state.json"):
         paths = [run / "checkpoints" / "step-000006" / name for run in (whole, halves)]
