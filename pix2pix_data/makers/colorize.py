@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
 
 from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from pix2pix_data.pair import RGB
 
 
@@ -14,20 +19,40 @@ if TYPE_CHECKING:
 class ColorizeMaker(PhotoMaker):
     """Pair each photo with its lightness: A is gray, B the photo.
 
-    A is the L of CIE Lab, scaled from [0, 100] to [0, 255]: two colours that look equally light become one gray.
+    A has the lightness of the photo, L of CIE Lab: two colours that look equally light become one gray. The recipe
+    colorize trains in Lab as the paper does; there it takes L from the photo itself, to more than 8 bits.
     """
 
     examples: ClassVar[tuple[str, ...]] = (
         "p2p-data colorize ./photos",
         "p2p-data colorize ./photos --size 512 --out gray-to-colour",
+        "p2p-data colorize ./photos --gray luma",
     )
 
     recipe: ClassVar[str] = "colorize"
 
+    gray: Literal["lightness", "luma"] = Field(
+        "lightness",
+        description=(
+            "What the gray keeps: the lightness that the eye sees (L of CIE Lab), "
+            "or the luma of Rec. 601, as cameras, television and most programs make gray."
+        ),
+    )
+
     def derive(self, photos: list[RGB]) -> list[RGB]:
+        import cv2
         import numpy as np
 
-        from pix2pix_data.images import to_lab
+        to_gray = _lightness if self.gray == "lightness" else lambda photo: cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+        return [np.repeat(to_gray(photo)[:, :, None], 3, axis=2) for photo in photos]
 
-        lightness = [np.rint(to_lab(photo)[:, :, :1] * 2.55).astype(np.uint8) for photo in photos]  # (H, W, 1)
-        return [np.repeat(gray, 3, axis=2) for gray in lightness]
+
+def _lightness(photo: RGB) -> npt.NDArray[np.uint8]:
+    """Return the level of the gray that is as light as each pixel, (H, W)."""
+    import numpy as np
+
+    from pix2pix_data.images import to_lab
+
+    grays = to_lab(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))[:, 0]  # L of each level, rising
+    between = (grays[1:] + grays[:-1]) / 2
+    return np.searchsorted(between, to_lab(photo)[:, :, 0]).astype(np.uint8)

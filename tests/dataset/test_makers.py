@@ -98,9 +98,15 @@ def test_a_size_is_a_number_or_two():
 
 def test_gray_is_the_lightness_of_the_photo(photos):
     for pair in made(ColorizeMaker(size=(48, 32)), photos):
-        lightness = to_lab(pair.b)[:, :, 0] * 2.55
-        assert np.abs(pair.a[:, :, 0] - lightness).max() <= 0.51
+        lightness_a, lightness_b = (to_lab(side)[:, :, 0] for side in (pair.a, pair.b))
+        assert np.abs(lightness_a - lightness_b).max() <= 0.28  # half of the widest step between two grays
         assert (pair.a == pair.a[:, :, :1]).all()
+
+
+def test_gray_is_the_luma_where_asked(photos):
+    for pair in made(ColorizeMaker(size=(48, 32), gray="luma"), photos):
+        luma = pair.b @ np.array([0.299, 0.587, 0.114])
+        assert np.abs(pair.a[:, :, 0] - luma).max() <= 0.51
 
 
 # --- combine
