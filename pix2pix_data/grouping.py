@@ -28,6 +28,7 @@ __all__ = ["NEAR_DUPLICATES", "GroupBy", "Grouped", "group_plans", "parse_group_
 NEAR_DUPLICATES = "near-duplicates"
 _PLAIN = (NEAR_DUPLICATES, "file", "folder")
 _HOW = 'near-duplicates, file, folder, "regex:PATTERN", or csv:FILE:COLUMN'
+_CROWD_PHOTOS, _CROWD_SHARE = 20, 0.1  # a larger group than both is hardly made of copies alone
 _PHOTO_COLUMNS = ("key", "file_name", "file", "path", "image", "photo")
 
 
@@ -166,6 +167,11 @@ def _by_looks(plans: Sequence[PairPlan], read_prints: ReadPrints) -> Grouped:
         largest = f", the largest of {max(crowds)}" if len(crowds) > 1 else ""
         groups = "1 group" if len(crowds) == 1 else f"{len(crowds)} groups"
         notes.append(f"  {sum(crowds)} photos are near-duplicates, in {groups}{largest}: no split parts them")
+        if max(crowds) > max(_CROWD_PHOTOS, _CROWD_SHARE * len(plans)):
+            notes.append(
+                f"  warning: {max(crowds) / len(plans):.0%} of the photos are one group; if these are not copies but "
+                "things that look alike (products on white), choose --group file, or csv: with a column of products"
+            )
     return Grouped(_joined(plans, labels.tolist(), names=[plan.group for plan in plans]), notes)
 
 

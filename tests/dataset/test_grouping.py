@@ -55,6 +55,14 @@ def test_near_duplicates_are_called_after_the_shortest_name():
     assert groups_of(plans, "near-duplicates", prints_of(1, 1, 2, None, 1)) == ["b", "b", "c", "broken", "b"]
 
 
+def test_a_group_too_large_to_be_copies_is_told():
+    plans = plans_of(*(f"{i:03d}" for i in range(100)))
+    for num_alike, told in ((25, True), (15, False)):
+        values = [1] * num_alike + list(range(2, 102 - num_alike))
+        notes = group_plans(plans, parse_group_by("near-duplicates"), prints_of(*values)).notes
+        assert any("25% of the photos are one group" in note for note in notes) == told
+
+
 def test_what_the_maker_joined_is_never_taken_apart():
     plans = plans_of("x/1", "y/1", "x/2", "z/1", groups=("cam1", "cam1", "cam2", "cam3"))
     assert groups_of(plans, "folder") == ["x", "x", "x", "z"]
