@@ -33,6 +33,7 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("seed", _options.Seed, _DEFAULTS.seed),
     ("group", _options.Group, _DEFAULTS.group),
     ("lock", _options.Lock, _DEFAULTS.lock),
+    ("new_splits", _options.NewSplits, _DEFAULTS.new_splits),
     ("limit", _options.Limit, _DEFAULTS.limit),
     ("lossless", _options.Lossless, _DEFAULTS.lossless),
     ("workers", _options.Workers, None),

@@ -25,6 +25,10 @@ Lock = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Keep photos in the splits that this file says, and write the others to it."),
 ]
+NewSplits = Annotated[
+    bool,
+    typer.Option("--new-splits", help="Divide photos anew that lie in folders train/, val/, test/."),
+]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Use the first N photos alone.")]
 Lossless = Annotated[bool, typer.Option("--lossless", help="Store B as PNG instead of JPEG quality 95.")]
 Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.", show_default="one for each core")]

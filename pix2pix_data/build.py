@@ -22,7 +22,7 @@ from pix2pix_data.maker import PairMaker, learned_fields
 from pix2pix_data.pair import SPLITS, Failed, Other, PairPlan
 from pix2pix_data.provenance import named
 from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
-from pix2pix_data.splits import assign_splits, splits_fingerprint
+from pix2pix_data.splits import assign_splits, splits_fingerprint, splits_of_folders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,8 @@ class BuildOptions:
         What must stay on one side of a split, as `parse_group_by` reads it.
     lock : Path or None
         File of the splits that photos went to before; written when the build is done.
+    new_splits : bool
+        Divide photos anew though they lie in folders train/, val/ and test/.
     limit : int or None
         Use the first so many photos alone.
     lossless : bool
@@ -62,6 +64,7 @@ class BuildOptions:
     seed: int = 0
     group: str = NEAR_DUPLICATES
     lock: Path | None = None
+    new_splits: bool = False
     limit: int | None = None
     lossless: bool = False
 
@@ -154,7 +157,7 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
     if not plans:
         raise UsageError("no pair can be made of these files", where=source)
     grouped = _grouped(maker, plans, options, workers)
-    splits, notes = divide(grouped, options)
+    splits, notes = divide(grouped, options, anew=options.new_splits)
     identity = {
         "format": _FORMAT_VERSION,
         "maker": name,
@@ -167,12 +170,22 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
     return Plan(splits, failed, others, identity, notes, options.lock)
 
 
-def divide(grouped: Grouped, options: BuildOptions) -> tuple[dict[str, list[PairPlan]], list[str]]:
-    """Assign splits to grouped plans, as the options and their lock file say; returns what to tell as well."""
-    locked = {} if options.lock is None else read_lock(options.lock)
-    plans = grouped.plans
+def divide(
+    grouped: Grouped, options: BuildOptions, *, anew: bool = False
+) -> tuple[dict[str, list[PairPlan]], list[str]]:
+    """Assign splits to grouped plans, as folders, options and their lock file say; returns what to tell as well.
+
+    Folders train/, val/ and test/ do not count if it is to be `anew`.
+    """
+    plans, notes = grouped.plans, list(grouped.notes)
+    locked = {} if anew else splits_of_folders(plans)
+    if locked:
+        notes.append("  the photos lie in folders train/, val/, test/: these splits are kept (else: --new-splits)")
+    by = "the folder" if locked else "the lock file"
+    if options.lock is not None:
+        locked |= read_lock(options.lock)
     splits = assign_splits(plans, val=options.val, test=options.test, seed=options.seed, locked=locked)
-    return splits, grouped.notes + torn_groups(plans, locked)
+    return splits, notes + torn_groups(plans, locked, by=by)
 
 
 def _grouped(maker: PairMaker, plans: Sequence[PairPlan], options: BuildOptions, workers: int) -> Grouped:

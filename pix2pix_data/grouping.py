@@ -166,7 +166,7 @@ def _by_looks(plans: Sequence[PairPlan], read_prints: ReadPrints) -> Grouped:
     if crowds:
         largest = f", the largest of {max(crowds)}" if len(crowds) > 1 else ""
         groups = "1 group" if len(crowds) == 1 else f"{len(crowds)} groups"
-        notes.append(f"  {sum(crowds)} photos are near-duplicates, in {groups}{largest}: no split parts them")
+        notes.append(f"  {sum(crowds)} photos are near-duplicates, in {groups}{largest}")
         if max(crowds) > max(_CROWD_PHOTOS, _CROWD_SHARE * len(plans)):
             notes.append(
                 f"  warning: {max(crowds) / len(plans):.0%} of the photos are one group; if these are not copies but "

@@ -93,7 +93,7 @@ def plan_resplit(folder: Path, options: BuildOptions, *, workers: int) -> Respli
     def prints() -> tuple[Prints, npt.NDArray[np.bool_]]:
         return _prints(dataset, workers=workers)
 
-    splits, notes = divide(group_plans(plans, parse_group_by(options.group), prints), options)
+    splits, notes = divide(group_plans(plans, parse_group_by(options.group), prints), options, anew=True)
     return Resplit(dataset, splits, notes, options)
 
 

@@ -54,8 +54,8 @@ def write_lock(path: Path, locked: Mapping[str, str], splits: Mapping[str, Seque
     write_file(path, text.getvalue())
 
 
-def torn_groups(plans: Sequence[PairPlan], locked: Mapping[str, str]) -> list[str]:
-    """Say in a line which groups the lock file keeps in two splits; nothing where there are none."""
+def torn_groups(plans: Sequence[PairPlan], locked: Mapping[str, str], *, by: str) -> list[str]:
+    """Say in a line which groups `by`, such as "the lock file", keeps in two splits; nothing where there are none."""
     seen: dict[str, dict[str, str]] = {}
     for plan in plans:
         if plan.key in locked:
@@ -65,4 +65,4 @@ def torn_groups(plans: Sequence[PairPlan], locked: Mapping[str, str]) -> list[st
         return []
     example = " and ".join(f"{key} ({split})" for split, key in torn[0].items())
     groups = "1 group of photos is" if len(torn) == 1 else f"{len(torn)} groups of photos are"
-    return [f"  warning: {groups} in two splits, as the lock file says: {example} belong together"]
+    return [f"  warning: {groups} in two splits, as {by} says: {example} belong together"]

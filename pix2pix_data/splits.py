@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from pix2pix_data.errors import UsageError
 from pix2pix_data.pair import SPLITS, PairPlan
 
-__all__ = ["assign_splits", "splits_fingerprint"]
+__all__ = ["assign_splits", "splits_fingerprint", "splits_of_folders"]
+
+_SPLIT_OF_FOLDER = {"train": "train", "test": "test"} | dict.fromkeys(
+    ("val", "validation", "valid", "eval"), "validation"
+)
 
 
 def assign_splits(
@@ -66,6 +70,18 @@ def assign_splits(
     if plans and not splits["train"]:
         raise UsageError("the lock file leaves no pair to train on", where="--lock", fix="give another")
     return {split: members for split, members in splits.items() if members}
+
+
+def splits_of_folders(plans: Sequence[PairPlan]) -> dict[str, str]:
+    """Return the split of each key where the photos lie in folders train/, val/ and test/; else nothing.
+
+    Every photo must lie in one of them, some in train/, and some in another.
+    """
+    found = {plan.key: _SPLIT_OF_FOLDER.get(plan.key.partition("/")[0].lower()) for plan in plans}
+    there = set(found.values())
+    if None in there or "train" not in there or len(there) < 2:
+        return {}
+    return {key: split for key, split in found.items() if split is not None}
 
 
 def splits_fingerprint(splits: Mapping[str, Sequence[PairPlan]]) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,39 @@ def built(source: Path, out: Path, maker=MAKER, workers: int = 1, overwrite: boo
 
 def keys(folder: Path, split: str) -> list[str]:
     return [pair.key for pair in open_dataset(folder).encoded_pairs(split)]
+
+
+@pytest.fixture
+def divided(tmp_path) -> Path:
+    """Photos in folders train/, val/ and test/; a copy of one for training is in test/."""
+    folder = tmp_path / "divided"
+    for split, num in (("train", 6), ("val", 2), ("test", 3)):
+        for i in range(num):
+            blocks = np.random.default_rng([len(split), i]).integers(0, 256, (8, 8, 3), np.uint8)
+            write_png(folder / split / f"{i}.png", blocks.repeat(8, axis=0).repeat(8, axis=1))
+    shutil.copy(folder / "train" / "4.png", folder / "test" / "again.png")
+    return folder
+
+
+def test_splits_that_the_folders_make_are_kept_and_leaks_told(divided, tmp_path):
+    plan = plan_build("colorize", MAKER, divided, BuildOptions(val=0.4, seed=3))
+    assert {split: {one.key.split("/")[0] for one in plans} for split, plans in plan.splits.items()} == {
+        "train": {"train"},
+        "validation": {"val"},
+        "test": {"test"},
+    }
+    told = "\n".join(plan.notes)
+    assert "these splits are kept" in told
+    assert "in two splits, as the folder says: test/again (test) and train/4 (train) belong together" in told
+    built(divided, tmp_path / "out")
+    assert keys(tmp_path / "out", "validation") == ["val/0", "val/1"]
+
+
+def test_folders_are_divided_anew_where_asked(divided):
+    plan = plan_build("colorize", MAKER, divided, BuildOptions(val=0.3, test=0.3, new_splits=True))
+    assert {one.key.split("/")[0] for one in plan.splits["train"]} > {"train"}
+    split_of = {one.key: split for split, plans in plan.splits.items() for one in plans}
+    assert split_of["test/again"] == split_of["train/4"]
 
 
 def test_every_photo_is_a_pair_or_a_failure_with_its_reason(photos, tmp_path):

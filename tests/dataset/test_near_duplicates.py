@@ -101,7 +101,7 @@ def test_no_copy_of_a_training_photo_is_held_out(tmp_path):
     assert len(photos) == 3
     assert sum(map(len, photos)) == 30, "a photo and its copies are in one split"
     assert [len(plans) for plans in plan.splits.values()] == [90, 30, 30]
-    assert plan.notes == ["  150 photos are near-duplicates, in 30 groups, the largest of 5: no split parts them"]
+    assert plan.notes == ["  150 photos are near-duplicates, in 30 groups, the largest of 5"]
 
 
 # --- by construction

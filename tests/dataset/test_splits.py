@@ -7,7 +7,7 @@ import pytest
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.pair import PairPlan
 from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
-from pix2pix_data.splits import assign_splits, splits_fingerprint
+from pix2pix_data.splits import assign_splits, splits_fingerprint, splits_of_folders
 
 
 def plans_of(num_pairs: int, group_size: int = 1) -> list[PairPlan]:
@@ -132,7 +132,7 @@ def test_groups_that_grew_together_across_locked_splits_stay_and_are_told():
     locked = {"0": "test", "1": "train", "2": "test", "9": "train"}
     after = split_of(assign_splits(plans, val=0, test=0.1, seed=0, locked=locked))
     assert [after[key] for key in "0123"] == ["test", "train", "test", "test"]
-    assert torn_groups(plans, locked) == [
+    assert torn_groups(plans, locked, by="the lock file") == [
         "  warning: 1 group of photos is in two splits, as the lock file says: 0 (test) and 1 (train) belong together"
     ]
 
@@ -164,3 +164,14 @@ def test_a_wrong_lock_file_is_a_named_error(tmp_path, text, said):
 def test_a_lock_that_leaves_nothing_to_train_on_is_refused():
     with pytest.raises(UsageError, match="no pair to train on"):
         assign_splits(plans_of(3), val=0, test=0, seed=0, locked=dict.fromkeys("012", "test"))
+
+
+@pytest.mark.parametrize("name", ["val", "validation", "valid", "Eval"])
+def test_folders_called_like_splits_are_the_splits(name):
+    plans = [PairPlan(key, (), key) for key in ("train/1", "train/x/2", f"{name}/1", "test/1")]
+    assert list(splits_of_folders(plans).values()) == ["train", "train", "validation", "test"]
+
+
+@pytest.mark.parametrize("keys", [("train/1", "2"), ("val/1", "test/1"), ("train/1", "train/2"), ("train/1", "cam2/1")])
+def test_other_folders_are_no_splits(keys):
+    assert splits_of_folders([PairPlan(key, (), key) for key in keys]) == {}
