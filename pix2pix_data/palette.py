@@ -34,7 +34,13 @@ AUTO_GAIN = 0.01
 """Part of the variance of colour that one more colour must explain to be worth having."""
 
 
-def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) -> Palette:
+_PLACE_CELLS = 8
+_PLACE_UNITS = 100.0  # of Lab: lightness goes from 0 to 100, as a photo does from its top to its bottom
+
+
+def fit_palette(
+    pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int, places: npt.NDArray[np.float32] | None = None
+) -> Palette:
     """Find the colours that stand best for many pixels: k-means in Lab, k-means++ starts, the best of ten.
 
     Pixels of nearly one colour are joined first, in bins that count as often as they have pixels: some thousand points
@@ -47,6 +53,9 @@ def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) ->
     num_colors : int
         Colours wanted; fewer come out where the pixels have fewer.
     seed : int
+    places : ndarray of shape (n, 2), float32, optional
+        Where each pixel lies, from 0 to 1 across and down, times the weight of that; a place counts like a colour
+        100 units of Lab away. What a pixel is called later depends on its colour alone.
 
     Returns
     -------
@@ -57,8 +66,8 @@ def fit_palette(pixels: npt.NDArray[np.uint8], num_colors: int, *, seed: int) ->
     ----------
     Arthur and Vassilvitskii 2007, "k-means++: the advantages of careful seeding".
     """
-    points, weights = _bins(pixels, _COARSE_BITS, num_colors)
-    return _refined(_k_means(points, weights, num_colors, seed=seed), pixels)
+    points, weights = _bins(pixels, _COARSE_BITS, num_colors, places)
+    return _refined(_k_means(points, weights, num_colors, seed=seed), pixels, places)
 
 
 def fit_auto_palette(pixels: npt.NDArray[np.uint8], *, seed: int) -> Palette:
@@ -112,14 +121,14 @@ def _k_means(
         return means.fit(points, sample_weight=weights)
 
 
-def _refined(coarse: KMeans, pixels: npt.NDArray[np.uint8]) -> Palette:
+def _refined(coarse: KMeans, pixels: npt.NDArray[np.uint8], places: npt.NDArray[np.float32] | None = None) -> Palette:
     from sklearn.cluster import KMeans
 
     centers = coarse.cluster_centers_
-    points, weights = _bins(pixels, _FINE_BITS, len(centers))
+    points, weights = _bins(pixels, _FINE_BITS, len(centers), places)
     means = KMeans(len(centers), init=centers, n_init=1, max_iter=_MAX_ITERATIONS)
     with _one_thread():
-        return _ordered(means.fit(points, sample_weight=weights).cluster_centers_, pixels)
+        return _ordered(means.fit(points, sample_weight=weights).cluster_centers_[:, :3], pixels)
 
 
 def _one_thread() -> AbstractContextManager[object]:
@@ -138,18 +147,23 @@ def _thread_pools() -> ThreadpoolController:
 
 
 def _bins(
-    pixels: npt.NDArray[np.uint8], bits: int, num_colors: int
+    pixels: npt.NDArray[np.uint8], bits: int, num_colors: int, places: npt.NDArray[np.float32] | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """Join pixels of nearly one colour; returns the mean Lab of each bin, shape (m, 3), and its number of pixels."""
+    """Join pixels of nearly one colour and place; returns the mean of each bin and its number of pixels.
+
+    A mean is Lab, and the place where there are places: shape (m, 3) or (m, 5).
+    """
     for shared in (bits, 8):
-        wide = (pixels >> (8 - shared)).astype(np.int32)
-        _, bin_of, counts = np.unique(
-            (wide[:, 0] << 2 * shared) | (wide[:, 1] << shared) | wide[:, 2], return_inverse=True, return_counts=True
-        )
+        wide = (pixels >> (8 - shared)).astype(np.int64)
+        codes = (wide[:, 0] << 2 * shared) | (wide[:, 1] << shared) | wide[:, 2]
+        if places is not None:
+            across, down = (places / max(float(places.max()), 1e-6) * (_PLACE_CELLS - 1)).astype(np.int64).T
+            codes = (codes * _PLACE_CELLS + across) * _PLACE_CELLS + down
+        _, bin_of, counts = np.unique(codes, return_inverse=True, return_counts=True)
         if len(counts) >= _FEWEST_BINS_PER_COLOR * num_colors:
             break
-    lab = to_lab(pixels)
-    sums = np.stack([np.bincount(bin_of, weights=lab[:, i]) for i in range(3)], axis=1)
+    features = to_lab(pixels) if places is None else np.concatenate([to_lab(pixels), _PLACE_UNITS * places], axis=1)
+    sums = np.stack([np.bincount(bin_of, weights=column) for column in features.T], axis=1)
     return (sums / counts[:, None]).astype(np.float32), counts.astype(np.float64)
 
 

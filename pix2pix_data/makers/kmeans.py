@@ -63,6 +63,15 @@ class KMeansMaker(PhotoMaker):
         ),
     )
     per_image: bool = Field(False, description="Fit a palette to each photo by itself instead of one for all.")
+    position: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description=(
+            "Weight of a pixel's place when colours are fitted: at 1 the height of a photo counts like black to white, "
+            "so that a blue sky and a blue car may get colours of their own."
+        ),
+    )
     palette: Path | None = Field(None, description="Use the colours of this palette.json, and fit nothing.")
     names: Path | None = Field(
         None, description="Name the colours: TOML with a list `names`, dark to light, or a table [names] by #rrggbb."
@@ -81,13 +90,14 @@ class KMeansMaker(PhotoMaker):
     kmeans_seed: int = Field(0, ge=0, description="Seed of the k-means starts and of the sample of pixels.")
     fitted_palette: Palette | None = Field(None, json_schema_extra=LEARNED)
 
-    @field_validator("auto_colors", "per_image", "palette", "names")
+    @field_validator("auto_colors", "per_image", "position", "palette", "names")
     @classmethod
     def _go_together(cls, value: object, info: ValidationInfo) -> object:
         clashes = {
             "auto_colors": ("colors",),
             "per_image": ("auto_colors",),
-            "palette": ("colors", "auto_colors", "per_image"),
+            "position": ("auto_colors",),
+            "palette": ("colors", "auto_colors", "per_image", "position"),
             "names": ("per_image",),
         }
         for other in clashes[str(info.field_name)] if value else ():
@@ -107,14 +117,14 @@ class KMeansMaker(PhotoMaker):
         from pix2pix_data.palette import fit_auto_palette, fit_palette, shares_of
 
         names = None if self.names is None else read_names(self.names)  # told to be wrong before anything takes long
-        pixels = self._sample(plans)
+        pixels, places = self._sample(plans)
         if self.palette is not None:
             palette = read_palette(self.palette)
             palette = replace(palette, shares=shares_of(pixels, palette.colors))
         elif self.auto_colors:
             palette = fit_auto_palette(pixels, seed=self.kmeans_seed)
         else:
-            palette = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed)
+            palette = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed, places=places)
         if names is not None and self.names is not None:
             palette = with_names(palette, names, self.names)
         return self.model_copy(update={"fitted_palette": palette})
@@ -145,8 +155,8 @@ class KMeansMaker(PhotoMaker):
         if self.fitted_palette is not None:
             colors = self.fitted_palette.colors
             return colors, color_table(colors).labels(photo)
-        pixels = _spread(photo.reshape(-1, 3), _MAX_PIXELS // 2)
-        colors = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed).colors
+        pixels, places = self._spread(photo, _MAX_PIXELS // 2)
+        colors = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed, places=places).colors
         return colors, nearest_labels(photo, colors)
 
     def _smoothed(self, photo: RGB) -> RGB:
@@ -159,7 +169,7 @@ class KMeansMaker(PhotoMaker):
             return cv2.pyrMeanShiftFiltering(photo, _SHIFT_PX, _SHIFT_COLOR).astype(np.uint8, copy=False)
         return photo
 
-    def _sample(self, plans: Sequence[PairPlan]) -> npt.NDArray[np.uint8]:
+    def _sample(self, plans: Sequence[PairPlan]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
         """Draw pixels from photos spread over the training split; a photo that cannot be read is reported later."""
         import numpy as np
 
@@ -170,13 +180,24 @@ class KMeansMaker(PhotoMaker):
                 photo, _ = self.read_target(plans[i].sources[0])
             except ImageError:
                 continue
-            samples.append(_spread(photo.reshape(-1, 3), _MAX_PIXELS // len(chosen)))
+            samples.append(self._spread(photo, _MAX_PIXELS // len(chosen)))
         if not samples:
             raise BuildError("no photo of the training split could be read to fit the palette on")
-        return np.concatenate(samples)
+        places = [place for _, place in samples if place is not None]
+        return np.concatenate([pixels for pixels, _ in samples]), np.concatenate(places) if places else None
 
+    def _spread(self, photo: RGB, num_wanted: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]:
+        """Take pixels at even steps, and their places if these count.
 
-def _spread(pixels: npt.NDArray[np.uint8], num_wanted: int) -> npt.NDArray[np.uint8]:
-    """Take pixels at even steps; a step that is odd walks through the columns of an even width."""
-    step = max(1, len(pixels) // max(1, num_wanted)) | 1
-    return pixels[::step]
+        A step that is odd walks through the columns of an even width.
+        """
+        import numpy as np
+
+        height, width = photo.shape[:2]
+        chosen = slice(None, None, max(1, height * width // max(1, num_wanted)) | 1)
+        pixels = photo.reshape(-1, 3)[chosen]
+        if not self.position:
+            return pixels, None
+        down, across = np.divmod(np.arange(height * width, dtype=np.int64)[chosen], width)
+        places = np.stack([(across + 0.5) / width, (down + 0.5) / height], axis=1)
+        return pixels, (self.position * places).astype(np.float32)

@@ -64,6 +64,12 @@ def test_per_image_palettes_differ(photos):
     assert KMeansMaker(per_image=True).extra_files() == {}
 
 
+def test_place_has_its_part_where_asked(photos):
+    plain, placed = (entries_of(fitted(KMeansMaker(size=(48, 32), position=p), photos)[0]) for p in (0, 3))
+    assert plain != placed
+    assert len(made(KMeansMaker(size=(48, 32), position=1, per_image=True), photos)) == 12
+
+
 def test_automatic_colours_say_how_many_and_why(photos):
     maker, _ = fitted(KMeansMaker(size=(48, 32), auto_colors=True), photos)
     written = json.loads(maker.extra_files()["palette.json"])
@@ -104,6 +110,7 @@ def test_regions_are_painted_in_the_mean_of_the_photo(photos):
         {"palette": True, "colors": 4},
         {"palette": True, "per_image": True},
         {"palette": True, "auto_colors": True},
+        {"palette": True, "position": 1.0},
         {"colors": 4, "auto_colors": True},
         {"per_image": True, "auto_colors": True},
         {"per_image": True, "names": True},

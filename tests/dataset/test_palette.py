@@ -56,6 +56,16 @@ def test_inertia_is_that_of_k_means_on_all_pixels(draw):
     assert inertia(some, fit_palette(some, 8, seed=0).colors) < 1.02 * full.inertia_
 
 
+def test_place_tells_two_blues_apart_that_colour_alone_would_not():
+    some = pixels([(90, 140, 220), (84, 132, 205), (230, 120, 40), (190, 90, 20)], spread=1)
+    heights = np.repeat(np.float32([0.1, 0.9, 0.5, 0.5]), 600)  # a sky, a car, and two oranges between them
+    places = np.stack([np.tile(np.linspace(0, 1, 600, dtype=np.float32), 4), heights], axis=1)
+    for weighed, num_blues in ((None, 1), (0.0 * places, 1), (places, 2)):
+        colors = fit_palette(some, 3, seed=0, places=weighed).colors
+        assert sum(blue > red for red, _, blue in colors) == num_blues
+        assert len(colors) == 3
+
+
 def test_colours_are_counted_by_what_one_more_would_add():
     rng = np.random.default_rng(5)
     six = ((10, 10, 10), (250, 250, 250), (250, 20, 20), (20, 250, 20), (20, 20, 250), (250, 250, 20))
