@@ -15,22 +15,37 @@ from pix2pix_data.sheet import draw_sheet, draw_swatches
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["write_preview"]
+__all__ = ["draw_pairs", "evenly_spread", "write_preview"]
 
 _NUM_PAIRS = 12
 
 
+def evenly_spread(total: int, wanted: int) -> list[int]:
+    """Choose `wanted` positions out of `total`, in order and evenly spread; all of them where there are fewer.
+
+    Examples
+    --------
+    >>> evenly_spread(10, 4), evenly_spread(2, 4)
+    ([0, 2, 5, 7], [0, 1])
+    """
+    wanted = min(wanted, total)
+    return [i * total // wanted for i in range(wanted)]
+
+
 def write_preview(dataset: PairDataset, path: Path) -> None:
     """Draw twelve pairs, evenly spread over the training split, as a sheet of A and B; and the palette, if any."""
-    total = dataset.num_pairs["train"]
-    wanted = min(_NUM_PAIRS, total)
-    chosen = {i * total // wanted for i in range(wanted)}
-    pairs = [encoded.decode() for encoded in dataset.encoded_pairs("train", chosen)]
-    sheet = draw_sheet([(pair.a, pair.b) for pair in pairs], ("A", "B"), [pair.key for pair in pairs])
+    sheet = draw_pairs(dataset, "train", _NUM_PAIRS)
     palette_path = dataset.path / "palette.json"
     if palette_path.is_file():
         sheet = np.concatenate([sheet, _draw_palette(read_palette(palette_path), sheet.shape[1])])
     write_png(path, sheet)
+
+
+def draw_pairs(dataset: PairDataset, split: str, num_pairs: int) -> RGB:
+    """Draw pairs, evenly spread over a split, as a sheet of A and B of shape (height, width, 3)."""
+    chosen = evenly_spread(dataset.num_pairs[split], num_pairs)
+    pairs = [encoded.decode() for encoded in dataset.encoded_pairs(split, set(chosen))]
+    return draw_sheet([(pair.a, pair.b) for pair in pairs], ("A", "B"), [pair.key for pair in pairs])
 
 
 def _draw_palette(palette: Palette, width: int) -> RGB:
