@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_sheet", "draw_swatches"]
 
-_SMALLEST_CELL_PX, _LARGEST_CELL_PX = 128, 256
+_CELL_PX = (128, 256)
 _GROUPS_ACROSS = 3
 _GAP_PX = 8
 _TEXT_PX = 14
@@ -24,8 +24,14 @@ _SWATCH_PX, _SWATCH_CELL_PX = 24, 240
 _INK = (60, 60, 60)
 
 
-def draw_sheet(groups: Sequence[Sequence[RGB]], titles: Sequence[str], captions: Sequence[str]) -> RGB:
-    """Draw groups of pictures, up to three groups in a row, each picture about 128 to 256 pixels large.
+def draw_sheet(
+    groups: Sequence[Sequence[RGB]],
+    titles: Sequence[str],
+    captions: Sequence[str],
+    *,
+    cell_px: tuple[int, int] = _CELL_PX,
+) -> RGB:
+    """Draw groups of pictures, up to three groups in a row.
 
     Parameters
     ----------
@@ -36,12 +42,14 @@ def draw_sheet(groups: Sequence[Sequence[RGB]], titles: Sequence[str], captions:
         What the pictures of a group are.
     captions : sequence of str
         One for each group; cut where it does not fit.
+    cell_px : (int, int)
+        About how large a picture is at least and at most, in pixels.
 
     Returns
     -------
     ndarray of shape (height, width, 3), uint8
     """
-    groups = [[_to_cell(picture) for picture in group] for group in groups]
+    groups = [[_to_cell(picture, *cell_px) for picture in group] for group in groups]
     across = min(_GROUPS_ACROSS, len(groups))
     cell_width = max(picture.shape[1] for group in groups for picture in group)
     group_width = (cell_width + _GAP_PX) * len(titles)
@@ -65,13 +73,13 @@ def draw_sheet(groups: Sequence[Sequence[RGB]], titles: Sequence[str], captions:
     return np.asarray(sheet)
 
 
-def _to_cell(picture: RGB) -> RGB:
+def _to_cell(picture: RGB, smallest_px: int, largest_px: int) -> RGB:
     height, width = picture.shape[:2]
     longest = max(height, width)
-    if longest < _SMALLEST_CELL_PX:
-        factor = -(-_SMALLEST_CELL_PX // longest)
+    if longest < smallest_px:
+        factor = -(-smallest_px // longest)
         return resize_nearest(picture, width * factor, height * factor)
-    scale = min(1.0, _LARGEST_CELL_PX / longest)
+    scale = min(1.0, largest_px / longest)
     return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
