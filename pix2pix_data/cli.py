@@ -10,6 +10,7 @@ import typer
 import pix2pix_data.makers  # noqa: F401 - registers the makers
 from pix2pix_data import _options
 from pix2pix_data._command import maker_command
+from pix2pix_data._show_commands import add_show_commands
 from pix2pix_data.build import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
@@ -132,6 +133,9 @@ def _size(text: str) -> tuple[int, int]:
         return TypeAdapter(Size).validate_python(text)
     except ValidationError as error:
         raise typer.BadParameter(f"--size: {error.errors()[0]['msg']}") from None
+
+
+add_show_commands(app)
 
 
 def main() -> None:
