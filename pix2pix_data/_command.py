@@ -45,12 +45,11 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
 
 def maker_command(name: str, maker_class: type[PairMaker]) -> Callable[..., None]:
     """Return the function that Typer turns into the command `name`."""
-    source = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of photos; it is never written to.")]
+    source = Annotated[Path, typer.Argument(metavar="FOLDER", help=maker_class.source_help)]
     parameters = [inspect.Parameter("source", _KEYWORD, annotation=source)]
     for field_name, field in maker_class.model_fields.items():
         if is_argument(field):
-            argument = Annotated[Path, typer.Argument(metavar=field_name.upper(), help=field.description)]
-            parameters.append(inspect.Parameter(field_name, _KEYWORD, annotation=argument))
+            parameters.append(_argument(field_name, field))
         elif is_option(field):
             parameters.append(_option(field_name, field))
     parameters += [inspect.Parameter(n, _KEYWORD, annotation=a, default=d) for n, a, d in _SHARED]
@@ -67,6 +66,12 @@ def maker_command(name: str, maker_class: type[PairMaker]) -> Callable[..., None
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = help_text(maker_class.summary(), maker_class.examples)
     return command
+
+
+def _argument(name: str, field: FieldInfo) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.is_required() else field.default
+    argument = typer.Argument(metavar=name.upper(), help=field.description, show_default=False)
+    return inspect.Parameter(name, _KEYWORD, annotation=Annotated[field.annotation, argument], default=default)
 
 
 def _option(name: str, field: FieldInfo) -> inspect.Parameter:
@@ -108,8 +113,8 @@ def _run(
     workers = workers or default_workers()
     plan = plan_build(name, maker, source, BuildOptions(**options), workers=workers)
     counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
-    say(f"{name}: {source} ({plan.num_pairs} photos: {counts}) -> {out}")
-    for note in plan.notes:
+    say(f"{name}: {source} ({plan.num_pairs} pairs: {counts}) -> {out}")
+    for note in plan.notes + maker.notes([one for plans in plan.splits.values() for one in plans]):
         say(note)
     if dry_run:
         for failed in plan.failed:

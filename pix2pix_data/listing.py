@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pix2pix_data.errors import FormatError
 
-__all__ = ["Listing", "keys_of", "list_photos", "match_by_key"]
+__all__ = ["Listing", "keys_of", "list_photos", "match_by_key", "to_utf8"]
 
 # What Pillow reads, and HEIC through an extra; a file of another name counts when its first bytes are a picture's.
 _SUFFIXES = frozenset(
@@ -59,9 +59,9 @@ def keys_of(photos: tuple[Path, ...], folder: Path) -> list[str]:
     >>> keys_of((Path("d/x/1.jpg"), Path("d/2.jpg"), Path("d/2.png")), Path("d"))
     ['x/1', '2.jpg', '2.png']
     """
-    short = [_utf8(path.relative_to(folder).with_suffix("").as_posix()) for path in photos]
+    short = [to_utf8(path.relative_to(folder).with_suffix("").as_posix()) for path in photos]
     num_called = Counter(short)
-    full = [_utf8(path.relative_to(folder).as_posix()) for path in photos]
+    full = [to_utf8(path.relative_to(folder).as_posix()) for path in photos]
     taken = set(full)
     return [
         name if num_called[name] == 1 and name not in taken else long for name, long in zip(short, full, strict=True)
@@ -112,5 +112,6 @@ def _is_photo(path: Path, folder: Path, also: frozenset[str]) -> bool:
     return first.startswith(_SIGNATURES) or first[4:8] == b"ftyp"
 
 
-def _utf8(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()  # names of other encodings reach us as surrogates
+def to_utf8(name: str) -> str:
+    """Write a file name so that it can be printed and stored: names of other encodings reach us as surrogates."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -86,6 +86,8 @@ class PairMaker(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     examples: ClassVar[tuple[str, ...]] = ()
+    source_help: ClassVar[str] = "The folder of photos; it is never written to."
+    """The help of the first positional input."""
     recipe: ClassVar[str] = "facades"
     """The recipe that trains on such pairs, named when a build ends."""
 
@@ -101,6 +103,10 @@ class PairMaker(BaseModel, ABC):
     def default_name(self, source: Path, command: str) -> str:
         """Name the output folder when the user does not."""
         return f"{source.resolve().name}-{command}"
+
+    def notes(self, plans: Sequence[PairPlan]) -> list[str]:  # noqa: ARG002
+        """Say what the user should look at before pairs are made, a line for each."""
+        return []
 
     def target_path(self, plan: PairPlan) -> str:
         """Name the file that B is made from: of two or more the second."""

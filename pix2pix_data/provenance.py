@@ -23,9 +23,11 @@ def command_line(command: str, maker: PairMaker, source: Path, options: BuildOpt
     typed: list[str] = []
     for name, field in type(maker).model_fields.items():
         value = getattr(maker, name)
+        if value == field.default:
+            continue
         if is_argument(field):
             arguments.append(value.resolve().name)
-        elif is_option(field) and value != field.default:
+        elif is_option(field):
             typed += _typed(option_name(name), value)
     return shlex.join(["p2p-data", command, *arguments, *typed, *_options_typed(options)])
 

@@ -1,17 +1,18 @@
-"""Two folders whose pictures belong together."""
+"""Two folders, or one, whose pictures belong together by their names."""
 
 from __future__ import annotations
 
+import filecmp
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_serializer
+from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.errors import ImageError
-from pix2pix_data.listing import list_photos, match_by_key
-from pix2pix_data.maker import ARGUMENT, PAIR_MAKERS, PairMaker, Size
+from pix2pix_data.maker import ARGUMENT, PAIR_MAKERS, PairMaker, Size, option_name
+from pix2pix_data.matching import Matches, SideNames, match_folders, match_one_folder
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 
 if TYPE_CHECKING:
@@ -21,37 +22,76 @@ if TYPE_CHECKING:
 class TwoFolderMaker(PairMaker):
     """What makers of two folders share: pictures are paired by name, and A must match B pixel by pixel."""
 
-    folder_b: Path = Field(description="The folder of targets, B.", json_schema_extra=ARGUMENT)
+    source_help: ClassVar[str] = "The folder of conditions, A, or of both sides; it is never written to."
+
+    folder_b: Path | None = Field(
+        None,
+        description="The folder of targets, B; without, names in one folder tell the sides apart, as 1_A and 1_B do.",
+        json_schema_extra=ARGUMENT,
+    )
     size: Size = Field((256, 256), description="Size of both sides in pixels: one number, or WIDTHxHEIGHT.")
     fit: Literal["crop", "pad", "stretch"] = Field(
         "crop", description="How pictures of another shape are brought to size: cut, framed, or stretched."
     )
+    unequal: Literal["refuse", "crop", "stretch"] = Field(
+        "refuse",
+        description=(
+            "Where A and B of a pair differ in shape: refuse the pair; cut both around their middles to what both "
+            "hold, pixel on pixel; or stretch A to the shape of B."
+        ),
+    )
+    a_name: str | None = Field(
+        None, description="How A is named, such as '*_labels' or '*.png'; the * stands for what A and B share."
+    )
+    b_name: str | None = Field(None, description="How B is named, likewise.", validate_default=True)
+
+    @field_validator("a_name", "b_name")
+    @classmethod
+    def _has_one_star(cls, pattern: str | None, info: ValidationInfo) -> str | None:
+        if pattern is not None and pattern.count("*") != 1:
+            raise ValueError("needs one *, for what the names of A and B share")
+        if info.field_name == "b_name" and "a_name" in info.data and (info.data["a_name"] is None) != (pattern is None):
+            raise ValueError(f"{option_name('a_name')} and {option_name('b_name')} go together")
+        return pattern
+
+    @property
+    @abstractmethod
+    def flat(self) -> bool:
+        """Whether A holds colours that must not be mixed."""
 
     @abstractmethod
     def read_a(self, path: str) -> RGB:
         """Read the condition at its own size; ImageError if that cannot be done."""
 
-    @abstractmethod
-    def fit_a(self, a: RGB) -> RGB:
-        """Bring the condition to `size`."""
-
     @field_serializer("folder_b", when_used="json")
-    def _name_alone(self, folder: Path) -> str:
-        return folder.resolve().name  # what is written down must not depend on this machine
+    def _name_alone(self, folder: Path | None) -> str | None:
+        return None if folder is None else folder.resolve().name  # what is written down is the same on every machine
 
-    def default_name(self, source: Path, command: str) -> str:  # noqa: ARG002
-        return f"{source.resolve().name}-{self.folder_b.resolve().name}"
+    def default_name(self, source: Path, command: str) -> str:
+        return f"{source.resolve().name}-{command if self.folder_b is None else self.folder_b.resolve().name}"
 
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
-        matched, only_a, only_b = match_by_key(source, self.folder_b)
-        for key, a, b in matched:
+        matches = self._matches(source)
+        matches.require_pairs("give pictures that belong together the same name, or tell --a-name and --b-name")
+        for key, a, b in matches.pairs:
             yield PairPlan(key, (str(a), str(b)), group=key)
-        for paths, folder, partner in ((only_a, source, "B"), (only_b, self.folder_b, "A")):
-            for path in paths:
-                key = path.relative_to(folder).with_suffix("").as_posix()
-                yield Failed(key, str(path), f"no picture of this name in {partner}")
-        for folder in (source, self.folder_b):
-            yield from (Other(str(path)) for path in list_photos(folder).others)
+        yield from matches.failed
+        yield from (Other(str(path)) for path in matches.others)
+
+    def _matches(self, source: Path) -> Matches:
+        a, b = SideNames("A", self.a_name), SideNames("B", self.b_name)
+        return match_one_folder(source, a, b) if self.folder_b is None else match_folders(source, self.folder_b, a, b)
+
+    def notes(self, plans: Sequence[PairPlan]) -> list[str]:
+        notes = []
+        loose = [plan for plan in plans if len({Path(path).stem.casefold() for path in plan.sources}) > 1]
+        if loose and self.folder_b is not None and self.a_name is None:
+            a, b = (Path(path).name for path in loose[0].sources)
+            notes.append(f"pairs whose names differ in their endings: {len(loose)}, such as {a} and {b}")
+        same = [plan for plan in plans if _is_same_file(*plan.sources)]
+        if same:
+            notes.append(f"pairs with the same file on both sides: {len(same)}, such as {same[0].key}")
+        return notes
 
     def make(self, plans: Sequence[PairPlan]) -> Iterator[Pair | Failed]:
         for plan in plans:
@@ -65,39 +105,72 @@ class TwoFolderMaker(PairMaker):
             a = self.read_a(path)
             path = plan.sources[1]
             photo_b, file_b = read_photo(path)
-            if not _same_shape(a.shape, photo_b.rgb.shape):
-                sizes = " and ".join(f"{shape[1]}x{shape[0]}" for shape in (a.shape, photo_b.rgb.shape))
-                return Failed(plan.key, path, f"A and B differ in shape ({sizes}): they cannot match pixel by pixel")
-            b = fit_to(photo_b.rgb, *self.size, self.fit)
+            a, b = self._of_one_shape(a, photo_b.rgb)
         except ImageError as error:
             return Failed(plan.key, path, str(error))
-        keeps_file = photo_b.plain and b.shape == photo_b.rgb.shape
-        return Pair(plan.key, self.fit_a(a), b, plan.group, b_file=file_b if keeps_file else None)
+        fitted_b = fit_to(b, *self.size, self.fit)
+        keeps_file = photo_b.plain and fitted_b.shape == photo_b.rgb.shape
+        fitted_a = fit_to(a, *self.size, self.fit, labels=self.flat)
+        return Pair(plan.key, fitted_a, fitted_b, plan.group, b_file=file_b if keeps_file else None)
+
+    def _of_one_shape(self, a: RGB, b: RGB) -> tuple[RGB, RGB]:
+        """Return sides of the same proportions, as `unequal` says."""
+        from pix2pix_data.images import resize, resize_nearest
+
+        if _same_shape(a.shape, b.shape):
+            return a, b
+        rows, columns = b.shape[:2]
+        if self.unequal == "stretch":
+            return (resize_nearest if self.flat else resize)(a, columns, rows), b
+        if self.unequal == "crop":
+            rows, columns = min(rows, a.shape[0]), min(columns, a.shape[1])
+            return _middle(a, rows, columns), _middle(b, rows, columns)
+        sizes = f"A and B differ in shape: {a.shape[1]}x{a.shape[0]} and {columns}x{rows} pixels"
+        if _same_shape(a.shape[1::-1], b.shape):
+            raise ImageError(f"{sizes}; one of them seems to have lost its EXIF turn")
+        raise ImageError(f"{sizes}; --unequal crop or stretch makes a pair of them")
 
 
 @PAIR_MAKERS.register("combine")
 class CombineMaker(TwoFolderMaker):
-    """Pair the pictures of two folders by name, whatever their suffix: A from the first, B from the second."""
+    """Pair pictures of two folders, or of one, by their names: A from the first, B from the second.
+
+    Suffixes, upper and lower case, and usual endings such as _A and _B do not count. A and B of a pair may differ in
+    size, but not in shape.
+    """
 
     examples: ClassVar[tuple[str, ...]] = (
-        "p2p-data combine ./labels ./photos",
+        "p2p-data combine ./sketches ./photos",
+        "p2p-data combine ./pairs",
         "p2p-data combine ./masks ./photos --labels --size 512",
+        "p2p-data combine ./cmp --a-name '*.png' --b-name '*.jpg' --labels",
     )
 
     labels: bool = Field(False, description="A holds label colours: resize it without mixing them.")
+
+    @property
+    def flat(self) -> bool:
+        return self.labels
 
     def read_a(self, path: str) -> RGB:
         from pix2pix_data.images import read_rgb
 
         return read_rgb(path)
 
-    def fit_a(self, a: RGB) -> RGB:
-        from pix2pix_data.images import fit_to
-
-        return fit_to(a, *self.size, self.fit, labels=self.labels)
-
 
 def _same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """Tell whether two sizes have the same proportions, to a pixel of rounding in the smaller."""
     (rows, columns), (other_rows, other_columns) = one[:2], other[:2]
     return abs(columns * other_rows - other_columns * rows) <= max(rows, columns, other_rows, other_columns)
+
+
+def _middle(image: RGB, rows: int, columns: int) -> RGB:
+    top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
+    return image[top : top + rows, left : left + columns]
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)  # reads them only where they have the same size
+    except OSError:
+        return False  # told when the pair is made

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, field_serializer, field_validator
 
 from pix2pix_data.errors import ImageError
-from pix2pix_data.listing import keys_of, list_photos, match_by_key
 from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.matching import SideNames, match_folders
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 
 if TYPE_CHECKING:
@@ -67,13 +67,12 @@ class InpaintMaker(PhotoMaker):
         if self.mask in _DRAWN:
             yield from super().plan(source)
             return
-        matched, without_mask, _ = match_by_key(source, self.mask)
-        keys = dict(zip(list_photos(source).photos, keys_of(list_photos(source).photos, source), strict=True))
-        for key, photo, mask in matched:
+        matches = match_folders(self.mask, source, SideNames("the folder of masks"), SideNames("the folder of photos"))
+        matches.require_pairs("give each mask the name of its photo, or that name and _mask")
+        for key, mask, photo in matches.pairs:
             yield PairPlan(key, (str(mask), str(photo)), group=key)
-        for path in without_mask:
-            yield Failed(keys[path], str(path), "no mask of this name")
-        yield from (Other(str(path)) for path in list_photos(source).others)
+        yield from matches.failed
+        yield from (Other(str(path)) for path in matches.others)
 
     def derive(self, photos: list[RGB]) -> list[RGB]:
         return [self._filled(photo, self._hole(photo)) for photo in photos]

@@ -74,6 +74,10 @@ class LabelsMaker(TwoFolderMaker):
         learned = {"fitted_palette": reading.palette, "by_index": reading.by_index, "has_void": reading.has_void}
         return self.model_copy(update=learned)
 
+    @property
+    def flat(self) -> bool:
+        return True
+
     def read_a(self, path: str) -> RGB:
         import numpy as np
 
@@ -82,11 +86,6 @@ class LabelsMaker(TwoFolderMaker):
         assert self.fitted_palette is not None, "a maker is fitted before it makes pairs"
         labels = labels_of(read_label_map(path), Reading(self.fitted_palette, self.by_index, self.has_void))
         return np.array(self.fitted_palette.colors, np.uint8)[labels]
-
-    def fit_a(self, a: RGB) -> RGB:
-        from pix2pix_data.images import fit_to
-
-        return fit_to(a, *self.size, self.fit, labels=True)
 
     def extra_files(self) -> dict[str, str]:
         return {} if self.fitted_palette is None else {"palette.json": palette_json(self.fitted_palette)}

@@ -21,7 +21,7 @@ def test_the_whole_way_from_photos_to_a_dataset(photos, p2p_data, tmp_path):
     done = p2p_data("colorize", photos, "--size", "48x32", "--val", "2", "--test", "3", "--workers", "1")
     assert done.returncode == 0, done.stderr
     out, err = done.stdout.splitlines(), done.stderr.splitlines()
-    assert err[0] == f"colorize: {photos} (12 photos: 7 train, 2 validation, 3 test) -> photos-colorize"
+    assert err[0] == f"colorize: {photos} (12 pairs: 7 train, 2 validation, 3 test) -> photos-colorize"
     assert out[0].startswith("12 pairs (7 train, 2 validation, 3 test), 0 failed, in ")
     assert out[1] == "look at photos-colorize/preview.png"
     assert out[2] == "next: p2p-train recipes/colorize.toml --set data.path=photos-colorize"
@@ -61,7 +61,7 @@ def test_datasets_loads_what_was_made(photos, p2p_data, tmp_path):
 def test_dry_run_writes_nothing(photos, p2p_data, tmp_path):
     done = p2p_data("colorize", photos, "--dry-run")
     assert done.returncode == 0
-    assert "12 photos" in done.stderr
+    assert "12 pairs" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
@@ -153,7 +153,7 @@ def test_registry_names_the_nearest():
 
 
 FLOORS = [
-    {"errors", "registry", "atomic", "pair", "listing", "console", "disjoint_sets", "processes", "findings"},
+    {"errors", "registry", "atomic", "pair", "listing", "matching", "console", "disjoint_sets", "processes", "findings"},
     {"images", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures"},

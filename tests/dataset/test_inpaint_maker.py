@@ -60,7 +60,7 @@ def masks(photos, draw):
 
 def test_masks_of_a_folder_are_matched_by_name_and_sized_by_nearest_pixels(photos, masks):
     outcomes, left_out = made(InpaintMaker(size=(90, 70), mask=masks, fill="white"), photos)
-    assert [one.reason for one in left_out] == ["no mask of this name"]
+    assert [one.reason for one in left_out] == ["no picture of this name in the folder of masks"]
     assert [one.reason for one in outcomes if isinstance(one, Failed)] == [
         "the mask has no hole: nothing of it is white"
     ]

@@ -1,0 +1,137 @@
+"""Two sides that are there already: which pictures are paired, and how they are brought to one size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from pix2pix_data.dataset import open_dataset
+from pix2pix_data.errors import UsageError
+from pix2pix_data.images import write_png
+from pix2pix_data.makers.combine import CombineMaker
+from pix2pix_data.pair import Failed, Other, Pair, PairPlan
+
+
+def pair_of(folder: Path, a: np.ndarray, b: np.ndarray, **settings: object) -> Pair | Failed:
+    """Write one picture for each side and combine them."""
+    write_png(folder / "A" / "1.png", a)
+    write_png(folder / "B" / "1.png", b)
+    maker = CombineMaker(folder_b=folder / "B", **settings)
+    (outcome,) = maker.make(list(maker.plan(folder / "A")))
+    return outcome
+
+
+def test_two_folders_are_combined_and_the_rest_accounted_for(tmp_path, draw):
+    for i in range(4):
+        write_png(tmp_path / "A" / f"{i}.png", draw(i))
+        write_png(tmp_path / "B" / f"{i + 1}.png", draw(i + 11))
+    (tmp_path / "B" / "readme.md").write_text("hi")
+    maker = CombineMaker(folder_b=tmp_path / "B", size=(90, 70))
+    planned = list(maker.plan(tmp_path / "A"))
+    failed = [(one.key, one.reason) for one in planned if isinstance(one, Failed)]
+    assert failed == [("0", "no picture of this name in B"), ("4", "no picture of this name in A")]
+    assert [one for one in planned if isinstance(one, Other)] == [Other(str(tmp_path / "B" / "readme.md"))]
+    pairs = list(maker.make([one for one in planned if isinstance(one, PairPlan)]))
+    assert np.array_equal(pairs[0].a, draw(1))
+    assert np.array_equal(pairs[0].b, draw(11))
+
+
+def test_a_folder_of_both_sides_is_combined(tmp_path, draw, p2p_data):
+    for i in range(3):
+        write_png(tmp_path / "set" / f"{i}_A.png", draw(i))
+        write_png(tmp_path / "set" / f"{i}_B.png", draw(i + 11))
+    done = p2p_data("combine", "set", "--size", "90x70", "--lossless", "--val", "0", "--test", "0", "--group", "file")
+    assert done.returncode == 0, done.stderr
+    pairs = list(open_dataset(tmp_path / "set-combine").pairs("train"))
+    assert sorted(pair.key for pair in pairs) == ["0", "1", "2"]
+    assert all(np.array_equal(pair.b, draw(int(pair.key) + 11)) for pair in pairs)
+    assert "p2p-data combine set --size 90x70" in (tmp_path / "set-combine" / "README.md").read_text()
+
+
+def test_pictures_without_a_partner_are_counted_and_listed(tmp_path, draw, p2p_data):
+    for i in range(3):
+        write_png(tmp_path / "A" / f"photo_{i}.png", draw(i))
+        write_png(tmp_path / "B" / f"photo_{i}.png", draw(i))
+    write_png(tmp_path / "A" / "photo_3.png", draw(3))
+    write_png(tmp_path / "B" / "photos_3.png", draw(3))
+    done = p2p_data("combine", "A", "B", "--size", "64", "--val", "0", "--test", "0", "--group", "file")
+    assert done.returncode == 3
+    assert "pairs with the same file on both sides: 3, such as photo_0" in done.stderr
+    assert "3 pairs (3 train), 2 failed" in done.stdout
+    assert "1 x no picture of this name in B" in done.stdout
+    lines = [json.loads(line) for line in (tmp_path / "A-B" / "failures.jsonl").read_text().splitlines()]
+    assert lines[0] == {
+        "key": "photo_3",
+        "source": "photo_3.png",
+        "reason": "no picture of this name in B: the nearest is photos_3.png",
+    }
+
+
+def test_folders_without_one_pair_are_refused_with_an_example(tmp_path, draw):
+    write_png(tmp_path / "A" / "cat.png", draw())
+    write_png(tmp_path / "B" / "dog.png", draw())
+    with pytest.raises(UsageError, match=r"no two of 2 pictures belong together .*: no picture of this name in B"):
+        list(CombineMaker(folder_b=tmp_path / "B").plan(tmp_path / "A"))
+
+
+def test_names_that_differ_in_their_endings_are_told(tmp_path, draw):
+    write_png(tmp_path / "A" / "1_a.png", draw(0))
+    write_png(tmp_path / "B" / "1_b.png", draw(1))
+    maker = CombineMaker(folder_b=tmp_path / "B")
+    notes = maker.notes(list(maker.plan(tmp_path / "A")))
+    assert notes == ["pairs whose names differ in their endings: 1, such as 1_a.png and 1_b.png"]
+
+
+@pytest.mark.parametrize("names", [{"a_name": "*_a"}, {"b_name": "*_b"}, {"a_name": "_a", "b_name": "*"}])
+def test_name_patterns_go_together_and_have_a_star(names):
+    with pytest.raises(ValidationError, match=r"go together|needs one"):
+        CombineMaker(**names)
+
+
+# --- sizes
+
+
+def test_sides_of_other_shapes_are_refused_with_both_sizes_and_a_way_out(tmp_path, draw):
+    outcome = pair_of(tmp_path, draw(1, 90, 70), draw(1, 90, 60))
+    assert outcome.reason == (
+        "A and B differ in shape: 90x70 and 90x60 pixels; --unequal crop or stretch makes a pair of them"
+    )
+
+
+def test_a_side_that_lost_its_exif_turn_is_told(tmp_path, draw):
+    outcome = pair_of(tmp_path, draw(1, 90, 70), draw(1, 70, 90))
+    assert outcome.reason.endswith("90x70 and 70x90 pixels; one of them seems to have lost its EXIF turn")
+
+
+@pytest.mark.parametrize("size_b", [(45, 35), (270, 210), (91, 70), (30, 23)])
+def test_a_side_of_another_size_is_brought_to_size(size_b, tmp_path, draw):
+    pair = pair_of(tmp_path, draw(1, 90, 70), draw(1, *size_b), size=(64, 48))
+    assert pair.a.shape == pair.b.shape == (48, 64, 3)
+
+
+def test_unequal_sides_are_cut_around_their_middles(tmp_path, draw):
+    whole = draw(1, 90, 70)
+    pair = pair_of(tmp_path, whole[5:65, 10:80], whole, size=(70, 60), unequal="crop")
+    assert np.array_equal(pair.a, pair.b)
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_an_unequal_side_is_stretched(labels, tmp_path, draw):
+    whole = draw(1, 90, 70)
+    half = np.asarray(Image.fromarray(whole).resize((45, 70), Image.Resampling.NEAREST))
+    pair = pair_of(tmp_path, half, whole, size=(90, 70), unequal="stretch", labels=labels)
+    colors = {tuple(color) for color in np.unique(pair.a.reshape(-1, 3), axis=0)}
+    assert (colors <= {tuple(color) for color in half.reshape(-1, 3)}) == labels
+    assert np.abs(pair.a.astype(int) - pair.b).mean() < 3
+
+
+def test_label_colours_are_not_mixed(tmp_path):
+    colors = ((20, 30, 40), (200, 40, 30), (90, 200, 80), (240, 240, 230))
+    labels = np.repeat(np.repeat(np.array(colors, np.uint8)[:, None], 30, axis=0), 20, axis=1)
+    pair = pair_of(tmp_path, labels, labels, size=(33, 47), labels=True)
+    assert {tuple(color) for color in np.unique(pair.a.reshape(-1, 3), axis=0)} <= set(colors)
