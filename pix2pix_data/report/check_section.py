@@ -47,10 +47,10 @@ def _finding(finding: Finding, thumbnails: dict[str, ShownPair]) -> Html:
     severity = element("span", finding.severity, class_="severity")
     parts = [
         element("p", severity, element("span", counted(finding.count, "pairs")), class_="kind"),
-        element("h3", finding.what),
+        element("h3", _capitalized(finding.what)),
     ]
     if finding.why:
-        parts.append(element("p", finding.why))
+        parts.append(element("p", _capitalized(finding.why)))
     if finding.fix:
         is_command = finding.fix.startswith("p2p-")
         parts.append(command(finding.fix) if is_command else element("p", f"To do: {finding.fix}"))
@@ -60,6 +60,10 @@ def _finding(finding: Finding, thumbnails: dict[str, ShownPair]) -> Html:
     if others := [" = ".join(example) for example in finding.examples if example not in shown]:
         parts.append(element("p", f"Also: {', '.join(others)}", class_="keys"))
     return element("article", *parts, class_=f"finding {finding.severity}")
+
+
+def _capitalized(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _example(example: tuple[str, ...], thumbnails: dict[str, ShownPair]) -> Html:

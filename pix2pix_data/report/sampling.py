@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from pix2pix_data.dataset import EncodedPair, PairDataset
 from pix2pix_data.errors import ImageError
@@ -24,6 +25,7 @@ __all__ = ["HISTOGRAM_BINS", "Sample", "ShownPair", "read_sample"]
 HISTOGRAM_BINS = 32
 
 _PAIRS_OF_A_SPLIT = 24
+_DAMAGED = (OSError, pa.ArrowException)  # what pyarrow raises on a shard that was cut or overwritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,9 @@ def read_sample(dataset: PairDataset, also: Sequence[str]) -> Sample:
     sample = Sample()
     for split, total in dataset.num_pairs.items():
         shown = set(evenly_spread(total, _PAIRS_OF_A_SPLIT))
-        wanted = {name.partition("/")[2] for name in also if name.startswith(f"{split}/")}
-        named = {i: key for i, key in enumerate(dataset.keys(split)) if key in wanted} if wanted else {}
+        named = _positions(dataset, split, also)
         sample.pairs[split] = []
-        for position, key, pair in _pairs(dataset, split, shown | named.keys()):
+        for position, key, pair in _pairs(dataset, split, shown | named):
             if position in shown:
                 sample.pairs[split].append(_shown(key, pair, PAIR))
                 if not isinstance(pair, ImageError):
@@ -83,6 +84,14 @@ def read_sample(dataset: PairDataset, also: Sequence[str]) -> Sample:
             if position in named:
                 sample.thumbnails[f"{split}/{key}"] = _shown(key, pair, THUMBNAIL)
     return sample
+
+
+def _positions(dataset: PairDataset, split: str, names: Sequence[str]) -> set[int]:
+    wanted = {name.removeprefix(f"{split}/") for name in names if name.startswith(f"{split}/")}
+    try:
+        return {i for i, key in enumerate(dataset.keys(split)) if key in wanted} if wanted else set()
+    except _DAMAGED:
+        return set()
 
 
 def _pairs(
@@ -109,6 +118,9 @@ def _encoded_pairs(
             assert not waiting, "a dataset holds as many pairs as it says"
         except ImageError as error:
             yield waiting.pop(0), error
+        except _DAMAGED:
+            position = waiting.pop(0)
+            yield position, ImageError("its shard is damaged", where=f"pair {position + 1}")
 
 
 def _shown(key: str, pair: Pair | ImageError, limits: Limits) -> ShownPair:

@@ -147,6 +147,17 @@ def test_an_unreadable_pair_is_shown_with_the_reason(tmp_path, draw):
     assert {"Cannot be shown: the file is empty", "bad", "gone", "good"} <= set(page.texts)
 
 
+def test_a_damaged_shard_is_shown_with_the_reason(tmp_path):
+    dataset = write_dataset(tmp_path / "pairs", {"train": 3, "test": 3})
+    shard = shard_path(dataset.path, "test", 0, 1)
+    content = shard.read_bytes()
+    shard.write_bytes(b"PAR1" + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
+    page = page_of(dataset, result_of(dataset, Finding("k", "note", "x", 1, (("test/000001",),))))
+    assert page.count("input", type="range") == 3
+    assert page.texts.count("Cannot be shown: its shard is damaged") == 3
+    assert {"pair 1", "Also: test/000001"} <= set(page.texts)
+
+
 def test_a_page_of_noise_in_a_large_dataset_stays_below_6_mb(tmp_path):
     noise = encode_png(np.random.default_rng(0).integers(0, 256, (220, 220, 3), dtype=np.uint8))
     folder = tmp_path / "pairs"
