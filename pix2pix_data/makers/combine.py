@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
 
-class TwoFolderMaker(PairMaker):
-    """What makers of two folders share: pictures are paired by name, and A must match B pixel by pixel."""
+class TwoSidesMaker(PairMaker):
+    """What makers share whose sides are both there: pictures are paired by name, and A must match B pixel by pixel."""
 
     source_help: ClassVar[str] = "The folder of conditions, A, or of both sides; it is never written to."
 
@@ -132,7 +132,7 @@ class TwoFolderMaker(PairMaker):
 
 
 @PAIR_MAKERS.register("combine")
-class CombineMaker(TwoFolderMaker):
+class CombineMaker(TwoSidesMaker):
     """Pair pictures of two folders, or of one, by their names: A from the first, B from the second.
 
     Suffixes, upper and lower case, and usual endings such as _A and _B do not count. A and B of a pair may differ in

@@ -12,7 +12,7 @@ from pydantic import Field, field_serializer, field_validator
 from pix2pix_data.errors import BuildError, ImageError
 from pix2pix_data.known_labels import LABEL_PALETTES
 from pix2pix_data.maker import LEARNED, PAIR_MAKERS
-from pix2pix_data.makers.combine import TwoFolderMaker
+from pix2pix_data.makers.combine import TwoSidesMaker
 from pix2pix_data.palette_file import Palette, fingerprint, palette_json, read_palette
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MAX_PIXELS = 1 << 26  # 256 MiB as colours and numbers
 
 
 @PAIR_MAKERS.register("labels")
-class LabelsMaker(TwoFolderMaker):
+class LabelsMaker(TwoSidesMaker):
     """Pair label maps with photos of the same name: A is flat classes in one palette, B the photo.
 
     A may hold class numbers (gray or indexed pictures) or class colours, smeared by JPEG or not; it is never resized
