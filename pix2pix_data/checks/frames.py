@@ -1,0 +1,71 @@
+"""Constant borders: a frame of one width on most pictures tells a discriminator real from made at a glance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import cv2
+import numpy as np
+
+from pix2pix_data.findings import Finding
+
+if TYPE_CHECKING:
+    from pix2pix_data.checks.look import PairLook
+    from pix2pix_data.pair import RGB
+
+__all__ = ["Frame", "constant_borders", "frame_of"]
+
+Frame: TypeAlias = tuple[int, int, int, int]
+"""Width of the border of one colour at the top, right, bottom and left, in pixels; see `frame_of` for the most."""
+
+_EDGES = ("top", "right", "bottom", "left")
+_LEVELS = 16  # JPEG rings beside a black bar, but less than this where it matters
+_SHARE_ALIKE = 0.98  # of a line's pixels
+_DEEPEST = 0.25  # of the side; what goes on longer is a background, or a blank picture
+_NARROWEST_PX = 2
+_SHARE_FRAMED = 0.5  # white space around shoes has another width in each picture: two in a hundred agree to a pixel
+
+
+def frame_of(picture: RGB) -> Frame:
+    """Measure the border of one colour on each edge; 0 where it is deeper than a quarter of the side."""
+    turned = (picture, picture.transpose(1, 0, 2)[::-1], picture[::-1], picture.transpose(1, 0, 2))
+    top, right, bottom, left = (_depth(one) for one in turned)
+    return top, right, bottom, left
+
+
+def _depth(picture: RGB) -> int:
+    strip = np.ascontiguousarray(picture[: max(1, int(_DEEPEST * len(picture)))])
+    color = np.median(strip[0], axis=0)
+    alike = cv2.inRange(strip, (color - _LEVELS).clip(0), (color + _LEVELS).clip(0, 255))  # 255 where all channels are
+    differs = np.flatnonzero(cv2.reduce(alike, 1, cv2.REDUCE_AVG).ravel() < 255 * _SHARE_ALIKE)
+    return int(differs[0]) if len(differs) else 0
+
+
+def constant_borders(looks: Sequence[PairLook]) -> list[Finding]:
+    """Find edges of a side where most pictures have a border of one width, give or take a pixel."""
+    found: list[tuple[str, int]] = []
+    framed: set[int] = set()
+    for side in ("A", "B"):
+        for i, edge in enumerate(_EDGES):
+            widths = [(look.frame_a if side == "A" else look.frame_b)[i] for look in looks]
+            (width, _), *_ = Counter(width for width in widths if width).most_common(1) or [(0, 0)]
+            alike = {j for j, other in enumerate(widths) if width and abs(other - width) <= 1}
+            if width >= _NARROWEST_PX and len(alike) >= _SHARE_FRAMED * len(looks):
+                found.append((f"{width} px at the {edge} of {side}", len(alike)))
+                framed |= alike
+    if not found:
+        return []
+    where = ", ".join(text for text, _ in found)
+    return [
+        Finding(
+            "constant-borders",
+            "warning",
+            f"most pictures have a border of one colour: {where}",
+            len(framed),
+            tuple((looks[j].name,) for j in sorted(framed)[:10]),
+            "the discriminator tells real from made by the frame, and the generator learns to draw frames",
+            "cut the borders off the photos and make the pairs again",
+        )
+    ]

@@ -1,0 +1,172 @@
+"""Findings from how the sides lie on each other: shifted, mirrored, or not related at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pix2pix_data.checks.alignment import FLIPS, REACH_PX, Peak, Surfaces, peak_of, reduction
+from pix2pix_data.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from pix2pix_data.checks.look import PairLook
+
+__all__ = ["placing_findings"]
+
+# Measured on facades, Cityscapes, published and our own edges of shoes, and edges, k-means, gray and holes of BSDS.
+_COMMON_PX = 1.25  # clean sets lie at most 0.7 px apart in the mean
+_PAIR_PX = 3.0
+_SURE = 5.0  # deviations
+_NO_BETTER = 0.9  # of its height: as high as that without a shift, a peak elsewhere says nothing
+_FLIP_REACH = slice(REACH_PX - 8, REACH_PX + 9)
+_FLIP_RISE = 1.3  # a facade is nearly its own mirror image
+_FEWEST_TO_RELATE = 20
+_UNRELATED = 2.5  # height of the mean peak; the clean sets reach 11 and more, shuffled ones 2 at most
+_MANY = 0.2  # share of pairs from which it is an error
+
+
+def placing_findings(looks: Sequence[PairLook], surfaces: Surfaces | None, num_surfaces: int) -> list[Finding]:
+    """Find shifted and mirrored sides, of all pairs together and of single ones.
+
+    Parameters
+    ----------
+    looks : sequence of PairLook
+    surfaces : ndarray of shape (4, 129, 129) or None
+        Sum of the pairs' correlation surfaces.
+    num_surfaces : int
+        How many pairs that is.
+    """
+    if surfaces is None:
+        return []
+    means = surfaces / num_surfaces
+    peak = peak_of(means[0])
+    flipped = means[1:, _FLIP_REACH, _FLIP_REACH].max(axis=(1, 2))
+    sure = 4 + 5 / np.sqrt(num_surfaces)  # one surface reaches 5 by chance, the mean of many a structure they share
+    if max(peak.height, flipped.max()) < min(sure, _UNRELATED + 5 / np.sqrt(num_surfaces)):
+        return _unrelated(looks) if num_surfaces >= _FEWEST_TO_RELATE else []
+    if flipped.max() >= max(sure, _FLIP_RISE * peak.height):
+        return _all_mirrored(looks, FLIPS[1 + int(flipped.argmax())])
+    common = _centre(means[0], peak)
+    found = _all_shifted(looks, common) if common.height >= sure and common.length_px >= _COMMON_PX else []
+    return found + _some_mirrored(looks) + _some_shifted(looks, common)
+
+
+def _centre(surface: Surfaces, peak: Peak) -> Peak:
+    """Refine a peak of the mean by the centre of what stands within 8 px of it, above 0.6 of its height."""
+    row, column = REACH_PX + round(peak.down), REACH_PX + round(peak.right)
+    rows, columns = (np.arange(max(0, i - 8), min(2 * REACH_PX + 1, i + 9)) for i in (row, column))
+    weight = np.clip(surface[np.ix_(rows, columns)] - 0.6 * peak.height, 0, None)
+    right = float((weight.sum(axis=0) * columns).sum() / weight.sum()) - REACH_PX
+    down = float((weight.sum(axis=1) * rows).sum() / weight.sum()) - REACH_PX
+    return Peak(right, down, peak.height)
+
+
+def _all_shifted(looks: Sequence[PairLook], common: Peak) -> list[Finding]:
+    scale = _scale(looks)
+    where = f"{_side(scale * common.right, 'right', 'left')} and {_side(scale * common.down, 'down', 'up')}"
+    return [
+        Finding(
+            "shifted-sides",
+            "error",
+            f"in the dataset as a whole, B is shifted against A: {where}",
+            len(looks),
+            _examples(looks),
+            "the generator learns to move what it sees, and blurs what it cannot place",
+            "make A again from B, or find where one side lost or got a border (HED pads by 35 px)",
+        )
+    ]
+
+
+def _all_mirrored(looks: Sequence[PairLook], flip: str) -> list[Finding]:
+    return [
+        Finding(
+            "mirrored-sides",
+            "error",
+            f"in the dataset as a whole, B is mirrored against A: {flip}",
+            len(looks),
+            _examples(looks),
+            "nothing in A lies where it belongs in B",
+            "mirror one side back, or make A again from B",
+        )
+    ]
+
+
+def _unrelated(looks: Sequence[PairLook]) -> list[Finding]:
+    return [
+        Finding(
+            "unrelated-sides",
+            "warning",
+            "edges of A and B have nothing to do with each other in the dataset as a whole",
+            len(looks),
+            _examples(looks),
+            "where A does not say what B shows, the generator learns an average; often files were paired by position",
+            "look at the pairs; match by name with: p2p-data combine A B",
+        )
+    ]
+
+
+def _some_mirrored(looks: Sequence[PairLook]) -> list[Finding]:
+    mirrored = [look for look in looks if _is_mirrored(look)]
+    if not mirrored:
+        return []
+    return [
+        Finding(
+            "mirrored-pairs",
+            _severity(mirrored, looks),
+            "B fits A better mirrored",
+            len(mirrored),
+            _examples(mirrored),
+            "nothing in A lies where it belongs in B",
+            "look at these pairs, and mirror one side back or leave them out; symmetric scenes may be sound",
+        )
+    ]
+
+
+def _some_shifted(looks: Sequence[PairLook], common: Peak) -> list[Finding]:
+    off = []
+    for look in looks:
+        if (placing := look.placing) is None or _is_mirrored(look):
+            continue
+        peak = placing.peak
+        away = float(np.hypot(peak.right - common.right, peak.down - common.down))
+        if away >= _PAIR_PX and peak.height >= max(_SURE, placing.at_zero / _NO_BETTER):
+            off.append((away * reduction(look.width, look.height), look))
+    if not off:
+        return []
+    off.sort(key=lambda one: -one[0])
+    shifted = [look for _, look in off]
+    return [
+        Finding(
+            "shifted-pairs",
+            _severity(shifted, looks),
+            f"B is shifted against A, unlike in most pairs, by {off[-1][0]:.0f} to {off[0][0]:.0f} px",
+            len(off),
+            _examples(shifted),
+            "the generator learns to blur what it cannot place",
+            "look at these pairs, and make them again or leave them out; a few may be sound",
+        )
+    ]
+
+
+def _is_mirrored(look: PairLook) -> bool:
+    placing = look.placing
+    return placing is not None and placing.flip_height >= max(_SURE, placing.peak.height / _NO_BETTER)
+
+
+def _severity(some: Sequence[PairLook], looks: Sequence[PairLook]) -> Severity:
+    return "error" if len(some) > _MANY * len(looks) else "warning"
+
+
+def _examples(looks: Sequence[PairLook]) -> tuple[tuple[str, ...], ...]:
+    return tuple((look.name,) for look in looks[:10])
+
+
+def _scale(looks: Sequence[PairLook]) -> float:
+    return median(reduction(look.width, look.height) for look in looks)
+
+
+def _side(pixels: float, plus: str, minus: str) -> str:
+    return f"{abs(pixels):.1f} px {plus if pixels >= 0 else minus}"
