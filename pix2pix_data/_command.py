@@ -7,7 +7,7 @@ import json
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -20,12 +20,13 @@ from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
-from pix2pix_data.pair import Unused
+from pix2pix_data.pair import Failed, Unused
 
 __all__ = ["maker_command"]
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _DEFAULTS = BuildOptions()
+_MOST_EXAMPLES = 5
 _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("out", _options.Out, None),
     ("val", _options.Val, _DEFAULTS.val),
@@ -88,7 +89,8 @@ def _told(error: ValidationError) -> str:
     faults = []
     for fault in error.errors():
         name = option_name(str(fault["loc"][0])) if fault["loc"] else "settings"
-        faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')} (given {fault['input']!r})")
+        given = "" if fault["input"] is None else f" (given {str(fault['input'])!r})"
+        faults.append(f"{name}: {fault['msg'].removeprefix('Value error, ')}{given}")
     return "; ".join(faults)
 
 
@@ -117,8 +119,7 @@ def _run(
     for note in plan.notes + maker.notes([one for plans in plan.splits.values() for one in plans]):
         say(note)
     if dry_run:
-        for failed in plan.failed:
-            say(f"  no pair from {failed.source}: {failed.reason}")
+        _tell_failed(plan.failed)
         _tell_others(plan.others)
         return
     summary = build(plan, maker, source, out, workers=workers, overwrite=overwrite)
@@ -127,8 +128,23 @@ def _run(
     _tell(summary, out, time.monotonic() - start, num_unused)
     result(f"next: p2p-train recipes/{maker.recipe}.toml --set data.path={shlex.quote(str(out))}")
     if num_failed > max_failed * (sum(summary.num_pairs.values()) + num_failed):
-        say(f"more than {max_failed:.0%} of the photos failed")
+        say(f"more than {max_failed:.0%} failed, which --max-failed says is too many")
         raise typer.Exit(3)
+
+
+def _tell_failed(failed: Sequence[Failed]) -> None:
+    """Say what gives no pair: each reason with how often it holds, and what it holds for first."""
+    for kind, num in Counter(_kind(one.reason) for one in failed).most_common():
+        say(f"  {num} x {kind}")
+        examples = [one for one in failed if _kind(one.reason) == kind][:_MOST_EXAMPLES]
+        for one in examples:
+            say(f"      {one.source}{one.reason.removeprefix(kind)}")
+        if num > len(examples):
+            say("      ...")
+
+
+def _kind(reason: str) -> str:
+    return reason.partition(":")[0]
 
 
 def _tell(summary: BuildSummary, out: Path, elapsed_s: float, num_unused: int) -> None:
@@ -139,7 +155,7 @@ def _tell(summary: BuildSummary, out: Path, elapsed_s: float, num_unused: int) -
     result(f"{num_pairs} pairs ({counts}), {left_out}{summary.num_failed - num_unused} failed, {done}")
     if summary.num_failed:
         lines = (out / "failures.jsonl").read_text().splitlines()
-        reasons = Counter(json.loads(line)["reason"].partition(":")[0] for line in lines)
+        reasons = Counter(_kind(json.loads(line)["reason"]) for line in lines)
         for reason, num in reasons.most_common(5):
             result(f"  {num} x {reason}")
         result(f"  each one: {out / 'failures.jsonl'}")

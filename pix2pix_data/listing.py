@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from pix2pix_data.errors import FormatError
 
@@ -18,6 +19,7 @@ _SUFFIXES = frozenset(
     " .iim .im .j2c .j2k .jfif .jp2 .jpc .jpe .jpeg .jpf .jpg .jpx .mpo .msp .pbm .pcd .pcx .pfm .pgm .png .pnm .ppm"
     " .psd .pxr .qoi .ras .rgb .rgba .sgi .tga .tif .tiff .vda .vst .webp .xbm .xpm".split()
 )
+_ARCHIVES = frozenset((".7z", ".gz", ".rar", ".tar", ".tgz", ".zip"))
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"RIFF")
 
 
@@ -38,15 +40,17 @@ def list_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Listing:
     Raises
     ------
     FormatError
-        If `folder` is not a folder, or holds no photo.
+        If `folder` is not a folder, holds no photo, or one below it cannot be read.
     """
     if not folder.is_dir():
         what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
-        raise FormatError(what, where=folder, fix="name the folder that holds the photos")
+        unpack = "unpack it, and " if folder.suffix.lower() in _ARCHIVES else ""
+        raise FormatError(what, where=folder, fix=f"{unpack}name the folder that holds the photos")
     files = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
     photos = tuple(path for path in files if _is_photo(path, folder, also))
     if not photos:
-        raise FormatError(f"no photo among {len(files)} files", where=folder, fix="name a folder with pictures in it")
+        what = f"none of the files here is a picture, such as {files[0].name}" if files else "this folder is empty"
+        raise FormatError(what, where=folder, fix="name a folder with pictures in it")
     is_photo = set(photos)
     return Listing(photos, tuple(path for path in files if path not in is_photo))
 
@@ -89,7 +93,7 @@ def match_by_key(folder_a: Path, folder_b: Path) -> tuple[list[tuple[str, Path, 
 
 def _walk(folder: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         status = Path(parent).stat()
         if (status.st_dev, status.st_ino) in seen:  # a link back up
             folders.clear()
@@ -97,6 +101,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
         yield from (Path(parent, name) for name in names)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    what = f"a folder cannot be read: {error.strerror}"  # os.walk by itself passes over it in silence
+    raise FormatError(what, where=error.filename, fix="make it readable, or move it elsewhere")
 
 
 def _is_photo(path: Path, folder: Path, also: frozenset[str]) -> bool:

@@ -96,6 +96,11 @@ class PairMaker(BaseModel, ABC):
         """Return the first line of the docstring: what A and B are."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
+    @classmethod
+    def sides(cls) -> str:
+        """Return what stands behind the colon in the summary: what A and B are, such as "A is gray, B the photo."."""
+        return cls.summary().rpartition(": ")[2]
+
     @abstractmethod
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
         """Say which pairs `source` will give, and account for every file that will give none."""

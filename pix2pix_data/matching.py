@@ -139,7 +139,7 @@ def match_one_folder(folder: Path, a: SideNames, b: SideNames) -> Matches:
                 sides[i].append(_named(path, folder, key, shared, shared))
                 break
         else:
-            misfits.append(Failed(key, str(path), f"its name is neither that of {a.called} nor that of {b.called}"))
+            misfits.append(Failed(key, str(path), f"its name says neither {a.called} nor {b.called}"))
     pairs, failed = _pair_up(*sides, a.called, b.called)
     return Matches(pairs, misfits + failed, listing.others)
 

@@ -72,7 +72,8 @@ class TwoSidesMaker(PairMaker):
 
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
         matches = self._matches(source)
-        matches.require_pairs("give pictures that belong together the same name, or tell --a-name and --b-name")
+        other = "name the folder of B too" if self.folder_b is None else "give both folders the same names"
+        matches.require_pairs(f"{other}, or say with --a-name and --b-name how names tell A and B")
         for key, a, b in matches.pairs:
             yield PairPlan(key, (str(a), str(b)), group=key)
         yield from matches.failed
@@ -133,9 +134,9 @@ class TwoSidesMaker(PairMaker):
 
 @PAIR_MAKERS.register("combine")
 class CombineMaker(TwoSidesMaker):
-    """Pair pictures of two folders, or of one, by their names: A from the first, B from the second.
+    """Pair pictures that you have by their names: A is a picture of yours, B another of the same name.
 
-    Suffixes, upper and lower case, and usual endings such as _A and _B do not count. A and B of a pair may differ in
+    They lie in two folders, or in one where their names tell the sides apart. Suffixes, upper and lower case, and usual endings such as _A and _B do not count. A and B of a pair may differ in
     size, but not in shape.
     """
 

@@ -11,6 +11,7 @@ import pytest
 import pix2pix_data
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import FormatError, MissingExtraError, P2PError, UsageError
+from pix2pix_data.images import write_png
 from pix2pix_data.maker import PAIR_MAKERS
 from pix2pix_data.registry import Registry
 
@@ -63,6 +64,37 @@ def test_dry_run_writes_nothing(photos, p2p_data, tmp_path):
     assert done.returncode == 0
     assert "12 pairs" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_dry_run_groups_what_gives_no_pair_by_its_reason(photos, draw, p2p_data):
+    for i in range(12):
+        write_png(photos.parent / "A" / f"x{i}.png", draw(i))
+    write_png(photos.parent / "A" / "00.png", draw(0))
+    done = p2p_data("combine", "A", photos / "right", "--dry-run")
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    first = lines.index("  12 x no picture of this name in B")
+    assert lines[first + 1] == "      A/x0.png"
+    assert lines[first + 6] == "      ..."
+    assert lines[first + 7] == "  5 x no picture of this name in A"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "fix"),
+    [
+        ("empty", "this folder is empty", "name a folder with pictures in it"),
+        ("text", "none of the files here is a picture, such as notes.txt", "name a folder with pictures in it"),
+        ("photos.zip", "this is a file, not a folder", "unpack it, and name the folder that holds the photos"),
+    ],
+)
+def test_what_is_no_folder_of_photos_is_told_with_a_way_out(name, what, fix, p2p_data, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "notes.txt").write_text("shot in May")
+    (tmp_path / "photos.zip").write_bytes(b"PK")
+    done = p2p_data("colorize", name)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"error: {what}", f"where: {name}", f"to do: {fix}"]
 
 
 def test_a_named_error_has_three_lines_and_exit_code_1(p2p_data):
@@ -118,7 +150,7 @@ def test_sample_writes_photos_that_build(p2p_data, tmp_path):
     assert p2p_data("sample", "photos").returncode == 1
 
 
-@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), "sample", "split", "strokes"])
+@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), "check", "sample", "split", "strokes"])
 def test_help_shows_an_example_and_loads_nothing_heavy(command):
     code = (
         "import sys\nfrom pix2pix_data.cli import app\n"
@@ -153,14 +185,25 @@ def test_registry_names_the_nearest():
 
 
 FLOORS = [
-    {"errors", "registry", "atomic", "pair", "listing", "matching", "console", "disjoint_sets", "processes", "findings"},
+    {
+        "errors",
+        "registry",
+        "atomic",
+        "pair",
+        "listing",
+        "matching",
+        "console",
+        "disjoint_sets",
+        "processes",
+        "findings",
+    },
     {"images", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates"},
-    {"build", "resplit"},
-    {"_options", "_command", "_show_commands", "cli", "__main__"},
+    {"build", "resplit", "check", "checks"},
+    {"_options", "_command", "_check_command", "_show_commands", "cli", "__main__"},
 ]
 
 

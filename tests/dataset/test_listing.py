@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,19 @@ def test_photos_and_other_files_are_told_apart(photos, draw):
 def test_links_that_lead_back_up_are_walked_once(photos):
     (photos / "left" / "again").symlink_to(photos, target_is_directory=True)
     assert len(list_photos(photos).photos) == 12
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(photos, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "left":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(FormatError, match="a folder cannot be read: Permission denied"):
+        list_photos(photos)
 
 
 @pytest.mark.parametrize("problem", ["missing", "a file", "no photos"])

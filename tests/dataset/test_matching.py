@@ -104,7 +104,7 @@ def test_endings_tell_the_sides_of_one_folder_apart(tmp_path):
     matches = match_one_folder(folder, A, B)
     assert matched(matches) == [("2", "2_real_A.png", "2_real_B.png"), ("x/1", "1_A.png", "1_B.jpg")]
     assert reasons(matches) == {
-        "3.png": "its name is neither that of A nor that of B",
+        "3.png": "its name says neither A nor B",
         "2_fake_B.png": "no picture of this name in A",
     }
 
