@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import pix2pix_data.makers  # noqa: F401 - registers them
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import read_rgb
+from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.pair import Pair, PairPlan
 
+PHOTO_MAKERS = [name for name in PAIR_MAKERS.names() if issubclass(PAIR_MAKERS.get(name), PhotoMaker)]
 NASTY = Path(__file__).parents[3] / "shared" / "data" / "nasty"
 
 pytestmark = pytest.mark.skipif(not NASTY.is_dir(), reason="the difficult files are not on this machine")
@@ -29,6 +33,19 @@ def test_every_difficult_file_is_accounted_for(p2p_data, tmp_path):
     assert num_pairs >= 470
     assert "Traceback" not in done.stderr
     assert "TIFF" not in done.stderr, "libtiff speaks for itself"
+
+
+@pytest.mark.parametrize("name", PHOTO_MAKERS)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_every_maker_of_photos_gives_a_pair_or_a_reason(name):
+    maker = PAIR_MAKERS.get(name)(size=(64, 48))
+    plans = [one for one in maker.plan(NASTY) if isinstance(one, PairPlan)][::8]
+    outcomes = list(maker.fitted(plans).make(plans))
+    assert [one.key for one in outcomes] == [plan.key for plan in plans]
+    pairs = [one for one in outcomes if isinstance(one, Pair)]
+    assert all(pair.a.shape == pair.b.shape == (48, 64, 3) for pair in pairs)
+    assert len(pairs) > 0.8 * len(plans)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")

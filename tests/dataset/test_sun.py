@@ -18,8 +18,8 @@ def test_position_is_that_of_meeus_example_25a():
 
 
 # Reda and Andreas 2008, "Solar Position Algorithm for Solar Radiation Applications", NREL/TP-560-34302: the example of
-# table A5.1, Golden (Colorado) on 17 October 2003, with the sunrise and sunset that its program spa_tester.c prints: both
-# of this day in UTC, so the sunset is the one before.
+# table A5.1, Golden (Colorado) on 17 October 2003; the sunrise and sunset are those that its program spa_tester.c
+# prints, both of this day in UTC, so the sunset is that of the evening before.
 GOLDEN = {"lat": 39.742476, "lon": -105.1786}
 
 
