@@ -10,7 +10,7 @@ import numpy as np
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.images import write_png
 from pix2pix_data.palette_file import Palette, read_palette, to_hex
-from pix2pix_data.sheet import draw_sheet, draw_swatches
+from pix2pix_data.sheet import draw_sheet, draw_swatches, to_cell
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
@@ -42,10 +42,22 @@ def write_preview(dataset: PairDataset, path: Path) -> None:
 
 
 def draw_pairs(dataset: PairDataset, split: str, num_pairs: int) -> RGB:
-    """Draw pairs, evenly spread over a split, as a sheet of A and B of shape (height, width, 3)."""
-    chosen = evenly_spread(dataset.num_pairs[split], num_pairs)
-    pairs = [encoded.decode() for encoded in dataset.encoded_pairs(split, set(chosen))]
-    return draw_sheet([(pair.a, pair.b) for pair in pairs], ("A", "B"), [pair.key for pair in pairs])
+    """Draw pairs, evenly spread over a split, as a sheet of A and B of shape (height, width, 3).
+
+    Raises
+    ------
+    FormatError
+        If there is no such split.
+    ImageError
+        If one of the pairs cannot be read; it names the pair.
+    """
+    chosen = evenly_spread(dataset.num_pairs.get(split, 0), num_pairs)
+    groups, keys = [], []
+    for encoded in dataset.encoded_pairs(split, set(chosen)):
+        pair = encoded.decode()
+        groups.append((to_cell(pair.a), to_cell(pair.b)))  # large photos are not kept
+        keys.append(pair.key)
+    return draw_sheet(groups, ("A", "B"), keys)
 
 
 def _draw_palette(palette: Palette, width: int) -> RGB:

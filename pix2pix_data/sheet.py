@@ -13,7 +13,7 @@ from pix2pix_data.images import resize, resize_nearest
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["draw_sheet", "draw_swatches"]
+__all__ = ["draw_sheet", "draw_swatches", "to_cell"]
 
 _CELL_PX = (128, 256)
 _GROUPS_ACROSS = 3
@@ -49,7 +49,7 @@ def draw_sheet(
     -------
     ndarray of shape (height, width, 3), uint8
     """
-    groups = [[_to_cell(picture, *cell_px) for picture in group] for group in groups]
+    groups = [[to_cell(picture, cell_px) for picture in group] for group in groups]
     across = min(_GROUPS_ACROSS, len(groups))
     cell_width = max(picture.shape[1] for group in groups for picture in group)
     group_width = (cell_width + _GAP_PX) * len(titles)
@@ -73,7 +73,9 @@ def draw_sheet(
     return np.asarray(sheet)
 
 
-def _to_cell(picture: RGB, smallest_px: int, largest_px: int) -> RGB:
+def to_cell(picture: RGB, cell_px: tuple[int, int] = _CELL_PX) -> RGB:
+    """Bring a picture to the size that it has on a sheet; one of that size stays as it is."""
+    smallest_px, largest_px = cell_px
     height, width = picture.shape[:2]
     longest = max(height, width)
     if longest < smallest_px:

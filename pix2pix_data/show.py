@@ -46,7 +46,8 @@ def find_pair(dataset: PairDataset, key: str, split: str | None = None) -> tuple
         for wanted in (key, key.removeprefix(f"{name}/")):
             if wanted in found:
                 return name, found.index(wanted)
-    guess = nearest(key.removeprefix(f"{split}/"), [one for found in keys.values() for one in found])
+    without_split = next((key.removeprefix(f"{name}/") for name in keys if key.startswith(f"{name}/")), key)
+    guess = nearest(without_split, [one for found in keys.values() for one in found])
     fix = f"did you mean {guess!r}?" if guess else "look for it with p2p-data report, which names keys"
     raise UsageError(f"no pair is called {key!r}", where=dataset.path, fix=fix)
 

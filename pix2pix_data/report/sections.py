@@ -118,10 +118,11 @@ def _reject(reject: Reject) -> Html:
 def origin_section(origin: Origin) -> Section:
     """Say by which commands a dataset was made, and from what."""
     facts = [part for name, value in origin.facts for part in (element("dt", name), element("dd", value))]
-    parts = [command(origin.commands)] if origin.commands else []
+    parts = [command("\n".join(origin.commands))] if origin.commands else []
+    parts += [element("p", note, class_="keys") for note in origin.notes]
     if facts:
         parts.append(element("dl", *facts, class_="facts"))
-    lead = "With this command line:" if origin.commands else "Its files do not say; it is read as it lies on disk."
+    lead = "What was typed." if origin.commands else "Its files do not say; it is read as it lies on disk."
     return Section("origin", "How it was made", lead, join(parts))
 
 

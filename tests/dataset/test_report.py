@@ -88,12 +88,12 @@ def test_hostile_names_are_text(tmp_path):
     (dataset.path / "failures.jsonl").write_text(json.dumps({"key": HOSTILE, "source": HOSTILE, "reason": HOSTILE}))
     palette = {"note": HOSTILE, "colors": [{"name": HOSTILE, "color": "#102030"}]}
     (dataset.path / "palette.json").write_text(json.dumps(palette))
-    (dataset.path / "README.md").write_text(f"## How it was made\n\n```\np2p-data {HOSTILE}\n```\n")
+    (dataset.path / "README.md").write_text(f"## How it was made\n\n```\np2p-data {HOSTILE}\n  {HOSTILE}\n```\n")
     finding = Finding(HOSTILE, "error", HOSTILE, 1, ((f"train/{key}", f"test/{key}"),), HOSTILE, f"p2p-data {HOSTILE}")
     page = page_of(dataset, result_of(dataset, finding))
     assert page.count("script") == 1
     assert page.count("b") == 1, "of the reject, none of the folder's name"
-    assert page.texts.count(HOSTILE) == 6, "finding, why, colour, note, reason and source"
+    assert page.texts.count(HOSTILE) == 7, "finding, why, colour, note, reason, source and what the build told"
     assert page.texts.count(f"p2p-data {HOSTILE}") == 2
 
 

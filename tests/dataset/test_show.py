@@ -35,8 +35,9 @@ def test_a_pair_is_found_by_key_by_split_and_by_the_name_that_a_check_gives_it(f
 
 def test_an_unknown_key_names_the_nearest_and_an_unknown_split_those_there_are(folder):
     dataset = open_dataset(folder)
-    with pytest.raises(UsageError, match="did you mean 'boot/2'"):
-        find_pair(dataset, "boots/2")
+    for key in ("boots/2", "train/boots/2"):
+        with pytest.raises(UsageError, match="did you mean 'boot/2'"):
+            find_pair(dataset, key)
     with pytest.raises(FormatError, match="choose from train, validation"):
         find_pair(dataset, "same", "test")
 
@@ -58,6 +59,12 @@ def test_show_writes_a_sheet_named_after_the_split(folder, p2p_data, tmp_path):
     assert p2p_data("show", "pairs", "-n", "2").returncode == 0, "the same picture again is no loss"
 
 
+def test_an_unknown_split_is_a_named_error(folder, p2p_data):
+    done = p2p_data("show", "pairs", "--split", "test")
+    assert done.returncode == 1
+    assert "to do: choose from train, validation" in done.stderr
+
+
 def test_show_enlarges_one_pair(folder, p2p_data, tmp_path):
     done = p2p_data("show", "pairs", "boot/2", "--out", "boot.png")
     assert done.stdout == "boot/2, pair 2 of train in boot.png\n"
@@ -77,14 +84,21 @@ def test_show_replaces_no_other_file(folder, p2p_data, tmp_path):
     assert p2p_data("show", "pairs", "--out", "mine.png", "--overwrite").returncode == 0
 
 
-def test_report_of_a_classic_folder_lies_outside_it(folder, p2p_data, tmp_path, contents):
+def test_report_of_a_classic_folder_lies_outside_it_and_tells_of_the_check(folder, p2p_data, tmp_path, contents):
     before = contents(folder)
-    done = p2p_data("report", "pairs")
+    done = p2p_data("report", "pairs", "--workers", "1")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pairs-report.html (0.0 MB, in ")
-    assert (tmp_path / "pairs-report.html").read_text().startswith("<!doctype html>")
+    assert "All 4 pairs looked at." in (tmp_path / "pairs-report.html").read_text()
     assert contents(folder) == before
-    assert p2p_data("report", "pairs").returncode == 1, "it replaces no file without being told"
+
+
+def test_report_replaces_no_file_without_being_told(folder, p2p_data, tmp_path):
+    (tmp_path / "pairs-report.html").write_text("mine")
+    assert p2p_data("report", "pairs", "--no-check").returncode == 1
+    assert (tmp_path / "pairs-report.html").read_text() == "mine"
+    assert p2p_data("report", "pairs", "--no-check", "--overwrite").returncode == 0
+    assert "Not checked" in (tmp_path / "pairs-report.html").read_text()
 
 
 # --- the terminal
