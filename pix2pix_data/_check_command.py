@@ -17,7 +17,11 @@ from pix2pix_data.console import ProgressLine, help_text, result, say
 if TYPE_CHECKING:
     from pix2pix_data.findings import CheckResult, Finding
 
-__all__ = ["add_check_command"]
+__all__ = ["CheckLimit", "add_check_command", "checked"]
+
+CheckLimit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Look at N pairs, spread evenly, instead of all.")
+]
 
 _HELP = help_text(
     "Look at every pair of a dataset and say what would spoil training; exit code 3 if anything would.",
@@ -35,21 +39,24 @@ def add_check_command(app: typer.Typer) -> None:
 def _check(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset of any layout; it is not changed.")],
     as_json: Annotated[bool, typer.Option("--json", help="Write what was found as JSON to stdout.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Look at N pairs, spread evenly, instead of all.")
-    ] = None,
+    limit: CheckLimit = None,
     workers: _options.Workers = None,
 ) -> None:
+    found = checked(dataset, limit, workers)
+    result(json.dumps(_record(found), indent=1, ensure_ascii=False) if as_json else _text(found))
+    if found.has_errors:
+        raise typer.Exit(3)
+
+
+def checked(dataset: Path, limit: int | None, workers: int | None) -> CheckResult:
+    """Check a dataset and say so; FormatError if there is none."""
     from pix2pix_data.check import check_dataset, num_to_look_at
     from pix2pix_data.engines.local import default_workers
 
     num_pairs = num_to_look_at(dataset, limit)
     say(f"check: {dataset} ({num_pairs} pairs)")
     with ProgressLine("Looking at pairs", num_pairs, unit="pairs") as progress:
-        found = check_dataset(dataset, workers=workers or default_workers(), limit=limit, tick=progress.advance)
-    result(json.dumps(_record(found), indent=1, ensure_ascii=False) if as_json else _text(found))
-    if found.has_errors:
-        raise typer.Exit(3)
+        return check_dataset(dataset, workers=workers or default_workers(), limit=limit, tick=progress.advance)
 
 
 def _record(found: CheckResult) -> dict[str, Any]:

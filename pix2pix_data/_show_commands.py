@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pix2pix_data import _options
-from pix2pix_data.console import ProgressLine, duration, help_text, result, say
+from pix2pix_data._check_command import CheckLimit, checked
+from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 
 if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset
-    from pix2pix_data.findings import CheckResult
 
 __all__ = ["add_show_commands"]
 
@@ -56,12 +56,8 @@ def report(
             show_default="beside the dataset",
         ),
     ] = None,
-    check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Check the pairs first, and show what was found.")
-    ] = True,
-    limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Check N pairs, evenly spread, instead of all.")
-    ] = None,
+    check: Annotated[bool, typer.Option("--check/--no-check", help="Show what p2p-data check finds as well.")] = True,
+    limit: CheckLimit = None,
     workers: _options.Workers = None,
     overwrite: _Overwrite = False,
 ) -> None:
@@ -75,18 +71,10 @@ def report(
     if out.exists() and not (is_ours or overwrite):
         raise _is_there(out)
     say(f"report: {_counted(pairs)} -> {out}")
-    checked = _checked(dataset, limit, workers) if check else None
-    write_report(pairs, checked, out, photos=photos)
+    found = checked(dataset, limit, workers) if check else None
+    write_report(pairs, found, out, photos=photos)
     result(f"{out} ({out.stat().st_size / 1e6:.1f} MB, in {duration(time.monotonic() - start)})")
     result("open it in a browser")
-
-
-def _checked(dataset: Path, limit: int | None, workers: int | None) -> CheckResult:
-    from pix2pix_data.check import check_dataset, num_to_look_at
-    from pix2pix_data.engines.local import default_workers
-
-    with ProgressLine("Checking", num_to_look_at(dataset, limit), unit="pairs") as progress:
-        return check_dataset(dataset, workers=workers or default_workers(), limit=limit, tick=progress.advance)
 
 
 def show(

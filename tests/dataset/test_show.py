@@ -6,10 +6,12 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pix2pix_data._show_commands import report, show
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.images import read_rgb, write_png
@@ -50,38 +52,36 @@ def test_a_pair_alone_is_enlarged_and_laid_over_itself(tmp_path):
         assert (sheet == value).all(2).sum() == 5 * 64 * 5 * 80, "five times as large, unsmoothed"
 
 
-def test_show_writes_a_sheet_named_after_the_split(folder, p2p_data, tmp_path):
-    done = p2p_data("show", "pairs", "-n", "2")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == "show: pairs (3 train, 1 validation)\n"
-    assert done.stdout == "2 of 3 pairs of train in pairs-train.png\n"
+def test_show_writes_a_sheet_named_after_the_split(folder, monkeypatch, capfd, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the same picture again is no loss
+        show(Path("pairs"), num_pairs=2)
+        assert capfd.readouterr() == (
+            "2 of 3 pairs of train in pairs-train.png\n",
+            "show: pairs (3 train, 1 validation)\n",
+        )
     assert read_rgb(tmp_path / "pairs-train.png").shape[1] > 4 * 128
-    assert p2p_data("show", "pairs", "-n", "2").returncode == 0, "the same picture again is no loss"
 
 
-def test_an_unknown_split_is_a_named_error(folder, p2p_data):
-    done = p2p_data("show", "pairs", "--split", "test")
-    assert done.returncode == 1
-    assert "to do: choose from train, validation" in done.stderr
-
-
-def test_show_enlarges_one_pair(folder, p2p_data, tmp_path):
-    done = p2p_data("show", "pairs", "boot/2", "--out", "boot.png")
-    assert done.stdout == "boot/2, pair 2 of train in boot.png\n"
+def test_show_enlarges_one_pair(folder, tmp_path, capfd):
+    show(folder, "boot/2", out=tmp_path / "boot.png")
+    assert capfd.readouterr().out == f"boot/2, pair 2 of train in {tmp_path / 'boot.png'}\n"
     assert read_rgb(tmp_path / "boot.png").shape[1] > 3 * 384
 
 
-def test_show_replaces_no_other_file(folder, p2p_data, tmp_path):
-    (tmp_path / "mine.png").write_bytes(b"mine")
-    done = p2p_data("show", "pairs", "--out", "mine.png")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[1:] == [
-        "error: there is such a file already",
-        "where: mine.png",
-        "to do: choose another --out, or --overwrite",
-    ]
-    assert (tmp_path / "mine.png").read_bytes() == b"mine"
-    assert p2p_data("show", "pairs", "--out", "mine.png", "--overwrite").returncode == 0
+def test_an_unknown_split_is_a_named_error(folder):
+    with pytest.raises(FormatError, match="choose from train, validation"):
+        show(folder, split="test")
+
+
+def test_show_replaces_no_other_file(folder, tmp_path):
+    mine = tmp_path / "mine.png"
+    mine.write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"such a file already.*mine\.png.*--overwrite"):
+        show(folder, out=mine)
+    assert mine.read_bytes() == b"mine"
+    show(folder, out=mine, overwrite=True)
+    assert read_rgb(mine).shape[2] == 3
 
 
 def test_report_of_a_classic_folder_lies_outside_it_and_tells_of_the_check(folder, p2p_data, tmp_path, contents):
@@ -93,12 +93,14 @@ def test_report_of_a_classic_folder_lies_outside_it_and_tells_of_the_check(folde
     assert contents(folder) == before
 
 
-def test_report_replaces_no_file_without_being_told(folder, p2p_data, tmp_path):
-    (tmp_path / "pairs-report.html").write_text("mine")
-    assert p2p_data("report", "pairs", "--no-check").returncode == 1
-    assert (tmp_path / "pairs-report.html").read_text() == "mine"
-    assert p2p_data("report", "pairs", "--no-check", "--overwrite").returncode == 0
-    assert "Not checked" in (tmp_path / "pairs-report.html").read_text()
+def test_report_replaces_no_file_without_being_told(folder, tmp_path):
+    mine = tmp_path / "mine.html"
+    mine.write_text("mine")
+    with pytest.raises(UsageError, match="such a file already"):
+        report(folder, out=mine, check=False)
+    assert mine.read_text() == "mine"
+    report(folder, out=mine, check=False, overwrite=True)
+    assert "Not checked" in mine.read_text()
 
 
 # --- the terminal
