@@ -9,6 +9,7 @@ import typer
 
 import pix2pix_data.makers  # noqa: F401 - registers the makers
 from pix2pix_data import _options
+from pix2pix_data._check_command import add_check_command
 from pix2pix_data._command import maker_command
 from pix2pix_data._show_commands import add_show_commands
 from pix2pix_data.build import BuildOptions
@@ -135,6 +136,7 @@ def _size(text: str) -> tuple[int, int]:
         raise typer.BadParameter(f"--size: {error.errors()[0]['msg']}") from None
 
 
+add_check_command(app)
 add_show_commands(app)
 
 
