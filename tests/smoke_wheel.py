@@ -26,6 +26,7 @@ def main() -> None:
         assert where.strip().startswith(str(site)), f"the wheel is not what is imported: {where}"
         run("-m", "pix2pix_data", "sample", "photos", cwd=folder)
         run("-m", "pix2pix_data", "edges", "photos/chelsea", "--size", "64", "--limit", "20", cwd=folder)
+        run("-m", "pix2pix_data", "report", "chelsea-edges", "--no-check", cwd=folder)  # reads files beside the code
         steps = ("--set", "train.max_steps=2", "--set", "log.samples_every=1")
         run("-m", "pix2pix_model", "recipes/quickstart.toml", *steps, cwd=folder)
         run("-m", "pix2pix_model.cli_model", "translate", "runs/0001-quickstart", "chelsea-edges", cwd=folder)

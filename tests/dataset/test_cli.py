@@ -150,7 +150,7 @@ def test_sample_writes_photos_that_build(p2p_data, tmp_path):
     assert p2p_data("sample", "photos").returncode == 1
 
 
-@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), "check", "sample", "split", "strokes"])
+@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), "check", "report", "sample", "show", "split", "strokes"])
 def test_help_shows_an_example_and_loads_nothing_heavy(command):
     code = (
         "import sys\nfrom pix2pix_data.cli import app\n"
