@@ -28,7 +28,8 @@ _HELP = help_text(
 
 app = typer.Typer(help=_HELP, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 for _name in PAIR_MAKERS.names():
-    app.command(_name)(maker_command(_name, PAIR_MAKERS.get(_name)))
+    _maker = PAIR_MAKERS.get(_name)
+    app.command(_name, short_help=_maker.sides())(maker_command(_name, _maker))
 
 
 @app.command(
