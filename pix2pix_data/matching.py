@@ -17,8 +17,8 @@ from pix2pix_data.pair import Failed
 __all__ = ["Matches", "SideNames", "match_folders", "match_one_folder"]
 
 _ENDING = r"(.*?)[-_. ](?:real[-_])?(?:%s)"
-_ENDING_OF_A = re.compile(_ENDING % "a|before|condition|edges?|inputs?|labels?|masks?|seg|sketch|source", re.IGNORECASE)
-_ENDING_OF_B = re.compile(_ENDING % "b|after|images?|outputs?|photos?|target", re.IGNORECASE)
+_ENDING_OF_A = re.compile(_ENDING % "a|before|(?:condition|edge|input|label|mask|seg|sketch|source)s?", re.IGNORECASE)
+_ENDING_OF_B = re.compile(_ENDING % "b|after|(?:image|output|photo|target)s?", re.IGNORECASE)
 _MOST_COMPARED = 50  # names with which one is compared to suggest the nearest: all would take hours in a large set
 
 
