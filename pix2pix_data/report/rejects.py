@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pix2pix_data.errors import ImageError
@@ -12,10 +12,13 @@ from pix2pix_data.images import read_photo
 from pix2pix_data.report.markup import NOTHING, Html
 from pix2pix_data.report.pictures import THUMBNAIL, embed
 
-__all__ = ["Reason", "Reject", "read_rejects"]
+__all__ = ["REASONS_LISTED", "Reason", "Reject", "read_rejects"]
+
+REASONS_LISTED = 20
 
 _EXAMPLES_OF_A_REASON = 8
 _MAX_THUMBNAILS = 24
+_LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,25 @@ def read_rejects(dataset: Path, photos: Path | None) -> list[Reason]:
         The folder that the sources lie in, for their thumbnails; it need not be there.
     """
     reasons: dict[str, Reason] = {}
-    num_thumbnails = 0
     for source, text in _lines(dataset / "failures.jsonl"):
         name, _, detail = text.partition(":")
         reason = reasons.setdefault(name, Reason(name))
         reason.num_sources += 1
         if len(reason.examples) < _EXAMPLES_OF_A_REASON:
-            thumbnail = _thumbnail(photos, source) if photos and num_thumbnails < _MAX_THUMBNAILS else NOTHING
-            num_thumbnails += bool(thumbnail)
-            reason.examples.append(Reject(source, detail.strip(), thumbnail))
-    return sorted(reasons.values(), key=lambda reason: -reason.num_sources)
+            reason.examples.append(Reject(source, detail.strip()))
+    ranked = sorted(reasons.values(), key=lambda reason: -reason.num_sources)
+    if photos is not None:
+        _add_thumbnails(ranked[:REASONS_LISTED], photos)
+    return ranked
+
+
+def _add_thumbnails(reasons: list[Reason], photos: Path) -> None:
+    num_left = _MAX_THUMBNAILS
+    for reason in reasons:
+        for i, reject in enumerate(reason.examples):
+            if num_left and (thumbnail := _thumbnail(photos, reject.source)):
+                reason.examples[i] = replace(reject, thumbnail=thumbnail)
+                num_left -= 1
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -65,7 +77,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
-                yield str(record["source"]), str(record["reason"])
+                yield str(record["source"])[:_LONGEST_TEXT], str(record["reason"])[:_LONGEST_TEXT]
             except (ValueError, TypeError, KeyError):
                 yield f"line {number} of {path.name}", "a line that is no record"
 

@@ -8,14 +8,14 @@ from pix2pix_data.palette_file import Palette, to_hex
 from pix2pix_data.report.charts import bar, color_histogram, swatch
 from pix2pix_data.report.markup import Html, element, join
 from pix2pix_data.report.origin import Origin
-from pix2pix_data.report.rejects import Reason, Reject
+from pix2pix_data.report.rejects import REASONS_LISTED, Reason, Reject
 from pix2pix_data.report.sampling import Sample, ShownPair
 from pix2pix_data.report.section import Section, command, counted, portion
 
 __all__ = ["colors_section", "origin_section", "pairs_section", "palette_section", "rejects_section", "sizes_section"]
 
 _SIZES_LISTED = 8
-_REASONS_LISTED, _REASONS_OPEN = 20, 3
+_REASONS_OPEN = 3
 
 
 def pairs_section(num_pairs: Mapping[str, int], pairs: Mapping[str, list[ShownPair]]) -> Section:
@@ -95,8 +95,8 @@ def palette_section(palette: Palette) -> Section:
 def rejects_section(reasons: list[Reason]) -> Section:
     """List what gave no pair, by reason."""
     total = sum(reason.num_sources for reason in reasons)
-    parts = [_reason(reason, is_open=len(reasons) <= _REASONS_OPEN) for reason in reasons[:_REASONS_LISTED]]
-    if others := reasons[_REASONS_LISTED:]:
+    parts = [_reason(reason, is_open=len(reasons) <= _REASONS_OPEN) for reason in reasons[:REASONS_LISTED]]
+    if others := reasons[REASONS_LISTED:]:
         num = sum(reason.num_sources for reason in others)
         parts.append(element("p", f"{counted(num, 'sources')} for {counted(len(others), 'other reasons')}"))
     lead = f"{counted(total, 'sources')} gave no pair; failures.jsonl names each one."
