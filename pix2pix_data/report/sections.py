@@ -46,7 +46,7 @@ def _pair(pair: ShownPair) -> Html:
         type="range",
         min=0,
         max=100,
-        step=0.1,
+        step=1,
         value=50,
         autocomplete="off",
         aria_label=f"Share of A shown, {pair.key}",
