@@ -19,7 +19,7 @@ __all__ = ["Matches", "SideNames", "match_folders", "match_one_folder"]
 _ENDING = r"(.*?)[-_. ](?:real[-_])?(?:%s)"
 _ENDING_OF_A = re.compile(_ENDING % "a|before|(?:condition|edge|input|label|mask|seg|sketch|source)s?", re.IGNORECASE)
 _ENDING_OF_B = re.compile(_ENDING % "b|after|(?:image|output|photo|target)s?", re.IGNORECASE)
-_MOST_COMPARED = 50  # names with which one is compared to suggest the nearest: all would take hours in a large set
+_MOST_HELPED, _MOST_COMPARED = 1000, 50  # names for which, and among which, the nearest is looked for: all take hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +201,11 @@ def _without_partner(alone: Sequence[_Named], partners: Sequence[_Named], where:
     for one in partners:
         with_numbers[_numbers(one)].append(one.shown)
     failed = []
-    for one in alone:
-        candidates = with_numbers[_numbers(one)][:_MOST_COMPARED]
+    for i, one in enumerate(alone):
+        candidates = with_numbers[_numbers(one)][:_MOST_COMPARED] if i < _MOST_HELPED else []
         near = difflib.get_close_matches(one.shown, candidates, n=1)
-        failed.append(
-            _failed(one, f"no picture of this name in {where}" + (f": the nearest is {near[0]}" if near else ""))
-        )
+        suggestion = f": the nearest is {near[0]}" if near else ""
+        failed.append(_failed(one, f"no picture of this name in {where}{suggestion}"))
     return failed
 
 
