@@ -22,7 +22,7 @@ from pix2pix_data.maker import PairMaker, learned_fields
 from pix2pix_data.pair import SPLITS, Failed, Other, PairPlan
 from pix2pix_data.provenance import named
 from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
-from pix2pix_data.splits import assign_splits, splits_fingerprint, splits_of_folders
+from pix2pix_data.splits import assign_splits, first_plans, splits_fingerprint, splits_of_folders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,7 +151,9 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
     if options.lock is not None and options.lock.resolve().is_relative_to(source.resolve()):
         raise UsageError("the lock file would lie in the folder of photos", where=options.lock, fix="choose another")
     outcomes = list(maker.plan(source))
-    plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)][: options.limit]
+    plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)]
+    if options.limit is not None:
+        plans = first_plans(plans, options.limit, {} if options.new_splits else splits_of_folders(plans)[0])
     failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     others = [_shown(outcome.source, source) for outcome in outcomes if isinstance(outcome, Other)]
     if not plans:
@@ -177,15 +179,13 @@ def divide(
 
     Folders train/, val/ and test/ do not count if it is to be `anew`.
     """
-    plans, notes = grouped.plans, list(grouped.notes)
-    locked = {} if anew else splits_of_folders(plans)
-    if locked:
-        notes.append("  the photos lie in folders train/, val/, test/: these splits are kept (else: --new-splits)")
-    by = "the folder" if locked else "the lock file"
+    plans = grouped.plans
+    locked, notes = ({}, []) if anew else splits_of_folders(plans)
+    by = "the folders say" if locked else "the lock file says"
     if options.lock is not None:
         locked |= read_lock(options.lock)
     splits = assign_splits(plans, val=options.val, test=options.test, seed=options.seed, locked=locked)
-    return splits, notes + torn_groups(plans, locked, by=by)
+    return splits, grouped.notes + notes + torn_groups(plans, locked, by=by)
 
 
 def _grouped(maker: PairMaker, plans: Sequence[PairPlan], options: BuildOptions, workers: int) -> Grouped:
@@ -385,8 +385,8 @@ def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, ou
         write_file(out / name, text)
     write_preview(ParquetDataset(out), out / "preview.png")
     options = BuildOptions(**plan.identity["options"])
-    command = command_line(plan.identity["maker"], maker, source, options)
-    write_file(out / "README.md", write_card(out.resolve().name, _sides(maker), command, num_pairs, len(failed)))
+    told = "\n".join([command_line(plan.identity["maker"], maker, source, options), *plan.notes])
+    write_file(out / "README.md", write_card(out.resolve().name, _sides(maker), told, num_pairs, len(failed)))
     for left_behind in (*out.glob(".*.part"), *(out / "data").glob(".*.part")):  # by a process that was killed
         left_behind.unlink(missing_ok=True)
     if plan.lock is not None:

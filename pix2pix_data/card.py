@@ -21,7 +21,7 @@ def write_card(name: str, summary: str, command: str, num_pairs: Mapping[str, in
     summary : str
         One sentence on what A and B are.
     command : str
-        The command line that made it.
+        The command line that made it, and below it what it told of groups and splits.
     num_pairs : mapping of str to int
         Pairs in each split.
     num_failed : int
@@ -56,7 +56,8 @@ configs:
 {counts}
 
 Columns: `imageA` (the condition), `imageB` (the target), `key` (the photo's path in its folder), `group` (pairs of one
-group are never in two splits). {num_failed} photos gave no pair; `failures.jsonl` says why.
+group are in one split, unless a warning below says otherwise). {num_failed} photos gave no pair; `failures.jsonl` says
+why.
 
 ## How it was made
 
@@ -92,7 +93,7 @@ def divided_card(card: str, old_name: str, name: str, command: str, num_pairs: M
     old_name, name : str
         Names of the two folders.
     command : str
-        The command line that divided it.
+        The command line that divided it, likewise.
     num_pairs : mapping of str to int
         Pairs in each split.
     """

@@ -17,9 +17,11 @@ if TYPE_CHECKING:  # numpy stays out of every `--help`
     BoolMap: TypeAlias = npt.NDArray[np.bool_]  # (H, W)
     LabelMap: TypeAlias = npt.NDArray[np.uint8]  # (H, W), indices into a palette
 
-__all__ = ["SPLITS", "Failed", "Other", "Pair", "PairPlan", "Unused"]
+__all__ = ["SPLITS", "SPLIT_FOLDERS", "Failed", "Other", "Pair", "PairPlan", "Unused"]
 
 SPLITS = ("train", "validation", "test")
+SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid", "eval"), "test": ("test",)}
+"""How the folder of each split is called, in published sets."""
 
 
 @dataclass(frozen=True, slots=True)

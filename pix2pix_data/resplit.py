@@ -194,7 +194,8 @@ def _write_rest(plan: Resplit, out: Path, name: str) -> None:
     command = split_command_line(old, plan.options)
     if (old / "README.md").is_file():
         card = (old / "README.md").read_text(encoding="utf-8")
-        write_file(out / "README.md", divided_card(card, old.resolve().name, name, command, plan.num_pairs))
+        told = "\n".join([command, *plan.notes])
+        write_file(out / "README.md", divided_card(card, old.resolve().name, name, told, plan.num_pairs))
     write_preview(ParquetDataset(out), out / "preview.png")
     record = _record(json.loads((old / "build.json").read_text(encoding="utf-8")), plan, command)
     write_file(out / "build.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -14,6 +14,7 @@ from pix2pix_data.pair import SPLITS, PairPlan
 __all__ = ["read_lock", "torn_groups", "write_lock"]
 
 _HEADER = ["key", "split"]
+_NUM_SHOWN = 3  # groups that a split parts
 
 
 def read_lock(path: Path) -> dict[str, str]:
@@ -55,14 +56,19 @@ def write_lock(path: Path, locked: Mapping[str, str], splits: Mapping[str, Seque
 
 
 def torn_groups(plans: Sequence[PairPlan], locked: Mapping[str, str], *, by: str) -> list[str]:
-    """Say in a line which groups `by`, such as "the lock file", keeps in two splits; nothing where there are none."""
-    seen: dict[str, dict[str, str]] = {}
+    """Say in a line which groups lie in more than one split, as `by`, such as "the lock file says"; or nothing."""
+    members: dict[str, dict[str, list[str]]] = {}
     for plan in plans:
         if plan.key in locked:
-            seen.setdefault(plan.group, {}).setdefault(locked[plan.key], plan.key)
-    torn = [keys for keys in seen.values() if len(keys) > 1]
+            members.setdefault(plan.group, {}).setdefault(locked[plan.key], []).append(plan.key)
+    torn = sorted((group for group in members.values() if len(group) > 1), key=lambda group: -_num_held_out(group))
     if not torn:
         return []
-    example = " and ".join(f"{key} ({split})" for split, key in torn[0].items())
+    examples = [" and ".join(f"{keys[0]} ({split})" for split, keys in group.items()) for group in torn[:_NUM_SHOWN]]
     groups = "1 group of photos is" if len(torn) == 1 else f"{len(torn)} groups of photos are"
-    return [f"  warning: {groups} in two splits, as {by} says: {example} belong together"]
+    such_as = "" if len(torn) == len(examples) else "such as "
+    return [f"  warning: {groups} in more than one split, as {by}: {such_as}{'; '.join(examples)}"]
+
+
+def _num_held_out(group: Mapping[str, Sequence[str]]) -> int:
+    return sum(len(keys) for split, keys in group.items() if split != "train")

@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pix2pix_data.errors import UsageError
-from pix2pix_data.pair import SPLITS, PairPlan
+from pix2pix_data.pair import SPLIT_FOLDERS, SPLITS, PairPlan
 
-__all__ = ["assign_splits", "splits_fingerprint", "splits_of_folders"]
+__all__ = ["assign_splits", "first_plans", "splits_fingerprint", "splits_of_folders"]
 
-_SPLIT_OF_FOLDER = {"train": "train", "test": "test"} | dict.fromkeys(
-    ("val", "validation", "valid", "eval"), "validation"
-)
+_SPLIT_OF_FOLDER = {folder: split for split, folders in SPLIT_FOLDERS.items() for folder in folders}
 
 
 def assign_splits(
@@ -72,16 +70,40 @@ def assign_splits(
     return {split: members for split, members in splits.items() if members}
 
 
-def splits_of_folders(plans: Sequence[PairPlan]) -> dict[str, str]:
-    """Return the split of each key where the photos lie in folders train/, val/ and test/; else nothing.
+def splits_of_folders(plans: Sequence[PairPlan]) -> tuple[dict[str, str], list[str]]:
+    """Read the splits that folders train/, val/ and test/ make.
 
-    Every photo must lie in one of them, some in train/, and some in another.
+    Returns
+    -------
+    dict of str to str
+        The split of each key; empty unless all photos lie in such folders, some in train/, and some in another.
+    list of str
+        What to tell of it.
     """
-    found = {plan.key: _SPLIT_OF_FOLDER.get(plan.key.partition("/")[0].lower()) for plan in plans}
-    there = set(found.values())
-    if None in there or "train" not in there or len(there) < 2:
-        return {}
-    return {key: split for key, split in found.items() if split is not None}
+    splits = {}
+    for plan in plans:
+        folder, slash, _ = plan.key.partition("/")
+        if slash and folder.lower() in _SPLIT_OF_FOLDER:
+            splits[plan.key] = _SPLIT_OF_FOLDER[folder.lower()]
+    if not {"train"} < set(splits.values()):
+        return {}, []
+    outside = [plan.key for plan in plans if plan.key not in splits]
+    if outside:
+        what = f"{len(outside)} photos, such as {outside[0]}, lie outside the folders train/, val/, test/"
+        return {}, [f"  warning: {what}: all photos are divided anew"]
+    return splits, ["  the photos lie in folders train/, val/, test/: these splits are kept (else: --new-splits)"]
+
+
+def first_plans(plans: Sequence[PairPlan], limit: int, split_of: Mapping[str, str]) -> list[PairPlan]:
+    """Take the first `limit` plans; where `split_of` knows splits, each has its share of them."""
+    splits = [split_of.get(plan.key, "train") for plan in plans]
+    sizes = Counter(splits)
+    seen: Counter[str] = Counter()
+    places = []
+    for i, split in enumerate(splits):
+        places.append((seen[split] / sizes[split], SPLITS.index(split), i))
+        seen[split] += 1
+    return [plans[i] for i in sorted(i for *_, i in sorted(places)[:limit])]
 
 
 def splits_fingerprint(splits: Mapping[str, Sequence[PairPlan]]) -> str:

@@ -17,6 +17,7 @@ from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import BuildError, UsageError
 from pix2pix_data.images import write_png
 from pix2pix_data.makers.colorize import ColorizeMaker
+from pix2pix_data.makers.combine import CombineMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
 
 MAKER = ColorizeMaker(size=(48, 32))
@@ -52,9 +53,20 @@ def test_splits_that_the_folders_make_are_kept_and_leaks_told(divided, tmp_path)
     }
     told = "\n".join(plan.notes)
     assert "these splits are kept" in told
-    assert "in two splits, as the folder says: test/again (test) and train/4 (train) belong together" in told
+    assert "in more than one split, as the folders say: test/again (test) and train/4 (train)" in told
     built(divided, tmp_path / "out")
     assert keys(tmp_path / "out", "validation") == ["val/0", "val/1"]
+    assert told in (tmp_path / "out" / "README.md").read_text(), "who gets the dataset is told as well"
+
+
+def test_splits_that_both_folders_of_pairs_make_are_kept(divided, tmp_path):
+    shutil.copytree(divided, tmp_path / "other side")
+    plan = plan_build("combine", CombineMaker(folder_b=tmp_path / "other side"), divided, BuildOptions(limit=6))
+    assert {split: [one.key for one in plans] for split, plans in plan.splits.items()} == {
+        "train": ["train/0", "train/1", "train/2"],
+        "validation": ["val/0"],
+        "test": ["test/0", "test/1"],
+    }
 
 
 def test_folders_are_divided_anew_where_asked(divided):

@@ -7,7 +7,7 @@ import pytest
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.pair import PairPlan
 from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
-from pix2pix_data.splits import assign_splits, splits_fingerprint, splits_of_folders
+from pix2pix_data.splits import assign_splits, first_plans, splits_fingerprint, splits_of_folders
 
 
 def plans_of(num_pairs: int, group_size: int = 1) -> list[PairPlan]:
@@ -132,9 +132,17 @@ def test_groups_that_grew_together_across_locked_splits_stay_and_are_told():
     locked = {"0": "test", "1": "train", "2": "test", "9": "train"}
     after = split_of(assign_splits(plans, val=0, test=0.1, seed=0, locked=locked))
     assert [after[key] for key in "0123"] == ["test", "train", "test", "test"]
-    assert torn_groups(plans, locked, by="the lock file") == [
-        "  warning: 1 group of photos is in two splits, as the lock file says: 0 (test) and 1 (train) belong together"
+    assert torn_groups(plans, locked, by="the lock file says") == [
+        "  warning: 1 group of photos is in more than one split, as the lock file says: 0 (test) and 1 (train)"
     ]
+
+
+def test_the_groups_with_most_photos_held_out_are_told_first():
+    plans = plans_of(50, group_size=10)
+    locked = {plan.key: "test" if int(plan.key) % 10 < int(plan.key) // 10 else "train" for plan in plans}
+    (told,) = torn_groups(plans, locked, by="the folders say")
+    assert told.endswith("such as 40 (test) and 44 (train); 30 (test) and 33 (train); 20 (test) and 22 (train)")
+    assert "4 groups of photos" in told
 
 
 def test_a_lock_file_gives_back_what_was_written(tmp_path):
@@ -166,12 +174,33 @@ def test_a_lock_that_leaves_nothing_to_train_on_is_refused():
         assign_splits(plans_of(3), val=0, test=0, seed=0, locked=dict.fromkeys("012", "test"))
 
 
+# --- splits that folders make
+
+
+def plans_called(*keys: str) -> list[PairPlan]:
+    return [PairPlan(key, (), key) for key in keys]
+
+
 @pytest.mark.parametrize("name", ["val", "validation", "valid", "Eval"])
 def test_folders_called_like_splits_are_the_splits(name):
-    plans = [PairPlan(key, (), key) for key in ("train/1", "train/x/2", f"{name}/1", "test/1")]
-    assert list(splits_of_folders(plans).values()) == ["train", "train", "validation", "test"]
+    splits, notes = splits_of_folders(plans_called("train/1", "train/x/2", f"{name}/1", "test/1"))
+    assert list(splits.values()) == ["train", "train", "validation", "test"]
+    assert "these splits are kept" in notes[0]
 
 
-@pytest.mark.parametrize("keys", [("train/1", "2"), ("val/1", "test/1"), ("train/1", "train/2"), ("train/1", "cam2/1")])
+@pytest.mark.parametrize("keys", [("train/1", "2"), ("val/1", "test/1"), ("train/1", "train/2"), ("train", "test")])
 def test_other_folders_are_no_splits(keys):
-    assert splits_of_folders([PairPlan(key, (), key) for key in keys]) == {}
+    assert splits_of_folders(plans_called(*keys)) == ({}, [])
+
+
+def test_a_photo_outside_the_folders_of_splits_is_told():
+    splits, notes = splits_of_folders(plans_called("more/1", "train/1", "val/1", "2"))
+    assert splits == {}
+    assert "2 photos, such as more/1, lie outside the folders" in notes[0]
+
+
+@pytest.mark.parametrize(("limit", "chosen"), [(1, [2]), (3, [0, 2, 6]), (4, [0, 2, 3, 6]), (9, range(7))])
+def test_the_first_photos_are_of_all_splits_that_folders_make(limit, chosen):
+    plans = plans_called("test/1", "test/2", "train/1", "train/2", "train/3", "train/4", "val/1")
+    assert first_plans(plans, limit, splits_of_folders(plans)[0]) == [plans[i] for i in chosen]
+    assert first_plans(plans, limit, {}) == plans[:limit]
