@@ -91,17 +91,30 @@ def test_disguised_copies_are_found(originals, name):
 
 
 @needs_photos
-def test_no_copy_of_a_training_photo_is_held_out(tmp_path):
-    for path in sorted(PHOTOS.glob("val/*.jpg"))[:30]:
-        photo = cv2.imread(str(path))[:, :, ::-1]
-        for i, name in enumerate(("JPEG of quality 50", "half size", "mirrored", "cut by 5 %", "brighter")):
-            write_png(tmp_path / "photos" / f"{i}-{path.stem}.png", np.ascontiguousarray(DISGUISES[name](photo)))
-    plan = plan_build("colorize", ColorizeMaker(), tmp_path / "photos", BuildOptions(val=0.2, test=0.2))
-    photos = [{plan.key.partition("-")[2] for plan in plans} for plans in plan.splits.values()]
-    assert len(photos) == 3
-    assert sum(map(len, photos)) == 30, "a photo and its copies are in one split"
-    assert [len(plans) for plans in plan.splits.values()] == [90, 30, 30]
-    assert plan.notes == ["  150 photos are near-duplicates, in 30 groups, the largest of 5"]
+def test_no_copy_of_a_photo_is_in_another_split(tmp_path):
+    photos = [cv2.imread(str(path))[:, :, ::-1] for path in sorted(PHOTOS.glob("val/*.jpg"))[:20]]
+    assert_copies_stay_together(photos, tmp_path / "photos")
+
+
+def test_no_copy_of_a_drawn_photo_is_in_another_split(tmp_path):
+    photos = [cv2.resize(one, (240, 160), interpolation=cv2.INTER_CUBIC) for one in noise(20)]
+    assert_copies_stay_together([cv2.merge([one, one, one]) for one in photos], tmp_path / "photos")
+
+
+def assert_copies_stay_together(photos, folder):
+    """Build from photos and a copy in each disguise: each photo keeps to one split, unless photos are not grouped."""
+    folder.mkdir()
+    for i, photo in enumerate(photos):
+        for name, disguise in {"itself": np.asarray, **DISGUISES}.items():
+            (folder / f"{i:02d} {name}.jpg").write_bytes(encode_jpeg(np.ascontiguousarray(disguise(photo))))
+    by_looks, by_file = (
+        plan_build("colorize", ColorizeMaker(), folder, BuildOptions(val=0.2, test=0.2, **options)).splits
+        for options in ({}, {"group": "file"})
+    )
+    assert [len(plans) for plans in by_looks.values()] == [96, 32, 32]
+    num_photos = [len({plan.key[:2] for plan in plans}) for plans in by_looks.values()]
+    assert num_photos == [12, 4, 4]
+    assert sum(len({plan.key[:2] for plan in plans}) for plans in by_file.values()) > 20
 
 
 # --- by construction
@@ -145,10 +158,10 @@ def test_no_photos_are_no_groups():
 def test_thousands_that_look_alike_do_not_take_for_ever():
     base = noise(1)[0].astype(np.int16)
     jitter = np.random.default_rng(0).integers(-4, 5, (4000, 24, 24))
-    start = time.monotonic()
+    start_s = time.process_time()
     groups = find_near_duplicates((base + jitter).clip(0, 255).astype(np.uint8))
     assert (groups == 0).mean() > 0.99
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start_s < 40, "a minute and more, where each is compared with all"
 
 
 def test_workers_change_no_print_and_a_broken_photo_is_told(tmp_path, draw):
