@@ -62,6 +62,7 @@ def translate(
 
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.device import choose_device
+    from pix2pix_model.recipe import task_in_words
     from pix2pix_model.translate import find_inputs
     from pix2pix_model.translate import translate as run
 
@@ -72,7 +73,8 @@ def translate(
     config = loaded.config
     of_split = f" ({source.split} split)" if source.split else ""
     say(f"translate: {len(source.jobs)} pictures of {images[0]}{of_split} by {loaded.path} -> {out}")
-    say(f"{config.name}, {config.direction}, {config.crop_size} px, step {config.steps}; on {where.words}")
+    task = task_in_words(config.direction, config.color_space)
+    say(f"{config.name}, {task}, {config.crop_size} px, step {config.steps}; on {where.words}")
     say("dropout off; norms take their statistics from each picture by itself, as in training with batches of one")
     done = run(loaded, source, out, device=where, size_px=config.crop_size if side is None else side or None)
 

@@ -62,7 +62,8 @@ class _RGB:
 
 # --- Lab ----------------------------------------------------------------------------------------------------------
 
-# IEC 61966-2-1 (sRGB): linear light to CIE XYZ of the 2 degree observer; its rows add up to the white, D65.
+# Linear light to CIE XYZ: the primaries of ITU-R BT.709 and D65, to the digits that OpenCV and scikit-image have too.
+# Constants are computed on the CPU, since MPS has no float64.
 _RGB_TO_XYZ = torch.tensor(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],
     dtype=torch.float64,
@@ -70,6 +71,8 @@ _RGB_TO_XYZ = torch.tensor(
 _WHITE = _RGB_TO_XYZ.sum(1)
 _TO_WHITES = (_RGB_TO_XYZ / _WHITE[:, None]).float()  # so gray has a and b of exactly nothing but rounding
 _FROM_WHITES = torch.linalg.inv(_RGB_TO_XYZ / _WHITE[:, None]).float()
+_LEVEL = torch.arange(256, dtype=torch.float64) / 255
+_LINEAR = torch.where(_LEVEL <= 0.04045, _LEVEL / 12.92, ((_LEVEL + 0.055) / 1.055) ** 2.4).float()  # IEC 61966-2-1
 _EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # CIE 15:2004: where the cube root becomes a line, and its slope
 _HALF_L, _MOST_AB = 50.0, 110.0
 """The authors' scales for colourisation (phillipi/pix2pix, data/donkey_folder.lua): L / 50 - 1 and ab / 110."""
@@ -77,9 +80,8 @@ _HALF_L, _MOST_AB = 50.0, 110.0
 
 def pixels_to_lab(pixels: Tensor) -> Tensor:
     """Convert sRGB pixels, uint8 (N, H, W, 3), to CIE Lab (D65), float32 (N, 3, H, W); L is in [0, 100]."""
-    level = torch.arange(256, device=pixels.device, dtype=torch.float64) / 255
-    linear = torch.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).float()
-    xyz = linear[pixels.int()] @ _TO_WHITES.T.to(pixels.device)  # (N, H, W, 3), on a scale of the white's
+    linear = _LINEAR.to(pixels.device)[pixels.int()]  # (N, H, W, 3)
+    xyz = linear @ _TO_WHITES.T.to(pixels.device)  # as parts of the white's
     f = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
     x, y, z = f.unbind(-1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)

@@ -7,7 +7,7 @@ import torch
 from pix2pix_data.dataset import PairDataset
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import num_parameters
-from pix2pix_model.recipe import DataSettings, Recipe
+from pix2pix_model.recipe import Recipe, task_in_words
 from pix2pix_model.schedule import Schedule
 from pix2pix_model.state import build_networks
 
@@ -27,13 +27,10 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
     with torch.device("meta"):  # sizes without memory
         generator, discriminator = (f"{num_parameters(network) / 1e6:.2f} M" for network in build_networks(recipe))
     device = choose_device(recipe.train.device, recipe.train.precision)
+    task = task_in_words(recipe.data.direction, recipe.data.color_space)
     return (
-        f"{recipe.name}: {splits} pairs of {recipe.data.path}, {_task(recipe.data)} at {recipe.data.crop_size} px, "
+        f"{recipe.name}: {splits} pairs of {recipe.data.path}, {task} at {recipe.data.crop_size} px, "
         f"{schedule.num_steps} steps of {recipe.train.batch} ({schedule.steps_per_epoch} in an epoch)\n"
         f"{recipe.generator.name} ({generator} parameters) against {recipe.discriminator.name} ({discriminator}), "
         f"on {device.words}"
     )
-
-
-def _task(data: DataSettings) -> str:
-    return data.direction if data.color_space == "rgb" else "lightness of B to its colours"

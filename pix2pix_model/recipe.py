@@ -26,6 +26,7 @@ __all__ = [
     "Side",
     "TrainSettings",
     "sides_read",
+    "task_in_words",
     "to_toml",
 ]
 
@@ -41,6 +42,11 @@ def sides_read(direction: Direction, color_space: ColorSpaceName) -> tuple[Side,
     if color_space == "lab":
         return ("B",)
     return ("A", "B") if direction == "AtoB" else ("B", "A")
+
+
+def task_in_words(direction: Direction, color_space: ColorSpaceName) -> str:
+    """Say what is made of what, for messages."""
+    return direction if color_space == "rgb" else "lightness to colours of B"
 
 
 class _Section(BaseModel):

@@ -33,7 +33,7 @@ def train_step(state: TrainState, batch: Batch, loss: LossSettings) -> dict[str,
     generator, discriminator, scaler = state.generator, state.discriminator, state.scaler
 
     with state.device.autocast():
-        fake_b = generator(a)  # (N, 3, H, W)
+        fake_b = generator(a)  # (N, out_channels, H, W)
         # Two passes: real and generated pairs have batch-norm statistics of their own, as in both author codes.
         fake_logits = discriminator(torch.cat((a, fake_b.detach()), 1))
         real_logits = discriminator(torch.cat((a, b), 1))

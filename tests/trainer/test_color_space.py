@@ -11,6 +11,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from pix2pix_data.errors import RecipeError
 from pix2pix_data.images import read_rgb, write_png
+from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_model.checkpoint import load_model
 from pix2pix_model.color_space import COLOR_SPACES, lab_to_pixels, pixels_to_lab
 from pix2pix_model.data import PairCache
@@ -64,6 +65,12 @@ def test_networks_see_lab_within_one():
     assert 0.9 < target.abs().max() <= 1
 
 
+def test_side_a_that_colorize_makes_is_the_picture_as_it_is_seen():
+    colors = all_kinds_of_colors()
+    (a,) = ColorizeMaker().derive([colors[0].numpy()])
+    assert np.abs(LAB.seen(colors)[0].numpy().astype(int) - a).max() <= 1  # where L lies halfway between two grays
+
+
 def test_picture_is_seen_as_the_gray_of_its_lightness():
     gray = torch.arange(256, dtype=torch.uint8)[None, :, None, None].expand(1, 256, 1, 3)
     assert LAB.target(gray).abs().max() < 1e-5
@@ -90,7 +97,7 @@ def test_lab_colours_side_b_alone(recipe_path):
 
 def test_plan_says_so(recipe_path, dataset):
     told = describe(load_recipe(recipe_path, ["data.color_space=lab"]), dataset)
-    assert "lightness of B to its colours at 32 px" in told
+    assert "lightness to colours of B at 32 px" in told
 
 
 def test_run_in_lab_makes_a_model_that_colours_pictures_of_any_kind(train_tiny, dataset_dir, tmp_path):

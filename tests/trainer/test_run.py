@@ -104,10 +104,18 @@ def test_a_complete_run_is_not_continued_without_more_steps(train_tiny):
     assert (run / "checkpoints" / "last").read_text() == "step-000007\n"
 
 
-def test_a_run_keeps_its_networks(train_tiny, recipe_path):
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("generator.width=3", "generator"),
+        ("data.direction=BtoA", "data.direction"),
+        ("data.color_space=lab", "data.color_space"),
+    ],
+)
+def test_a_run_keeps_its_networks(train_tiny, recipe_path, override, fault):
     run = train_tiny()
-    with pytest.raises(CheckpointError, match=r"cannot change generator, data.direction"):
-        open_run(run, load_recipe(recipe_path, ["generator.width=3", "data.direction=BtoA"]))
+    with pytest.raises(CheckpointError, match=f"cannot change {fault} on its way"):
+        open_run(run, load_recipe(recipe_path, [override]))
 
 
 def test_a_locked_run_is_left_alone(tmp_path, recipe, dataset):
