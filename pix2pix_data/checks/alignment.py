@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 
     Complex: TypeAlias = npt.NDArray[np.complex64]
 
-__all__ = ["FLIPS", "REACH_PX", "Peak", "Placing", "Surfaces", "correlate", "peak_of", "placing_of", "reduction"]
+__all__ = [
+    "FLIPS",
+    "REACH_PX",
+    "Peak",
+    "Placing",
+    "Surfaces",
+    "correlate",
+    "peak_of",
+    "placing_of",
+    "reduced",
+    "reduction",
+]
 
 FLIPS = ("", "left-right", "upside down", "turned by 180 degrees")
 """How B may be mirrored against A; the first is not at all."""
@@ -91,12 +102,20 @@ def reduction(width: int, height: int) -> float:
     return max(1.0, max(width, height) / _LONGEST_PX)
 
 
+def reduced(picture: RGB) -> RGB:
+    """Reduce a picture to at most 512 pixels each way, on which shifts are found."""
+    height, width = picture.shape[:2]
+    scale = reduction(width, height)
+    return resize(picture, max(1, round(width / scale)), max(1, round(height / scale)))
+
+
 def correlate(a: RGB, b: RGB) -> Surfaces | None:
     """Correlate the edges of two sides under all shifts and flips.
 
     Parameters
     ----------
     a, b : ndarray of shape (H, W, 3), uint8
+        Reduced.
 
     Returns
     -------
@@ -104,16 +123,14 @@ def correlate(a: RGB, b: RGB) -> Surfaces | None:
         None where the pictures are too small, or one of them has no edge.
     """
     height, width = a.shape[:2]
-    scale = reduction(width, height)
-    size = (round(width / scale), round(height / scale))
-    if min(size) < _SMALLEST_PX:
+    if min(height, width) < _SMALLEST_PX:
         return None
-    edges_a, edges_b = (_edges(resize(side, *size)) for side in (a, b))
+    edges_a, edges_b = _edges(a), _edges(b)
     if edges_a.std() == 0 or edges_b.std() == 0:
         return None
     spectrum_a, spectrum_b = (np.fft.rfft2(edges).astype(np.complex64) for edges in (edges_a, edges_b))
-    surfaces = np.stack([_surface(spectrum_a, flipped, size) for flipped in _flips(spectrum_b, size)])
-    return surfaces.astype(np.float32)
+    flips = _flips(spectrum_b, (width, height))
+    return np.stack([_surface(spectrum_a, flipped, (width, height)) for flipped in flips])
 
 
 def placing_of(surfaces: Surfaces) -> Placing:

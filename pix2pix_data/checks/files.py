@@ -111,7 +111,7 @@ def file_findings(looks: Sequence[PairLook], doubt: str | None) -> list[Finding]
             Finding(
                 "unusual-files",
                 "note",
-                f"files with {oddity}" if not oddity.startswith("turned") else "files that EXIF says to turn",
+                oddity,
                 num,
                 names[:10],
                 "p2p reads them right; other programs may not",

@@ -12,6 +12,8 @@ import numpy as np
 from pix2pix_data.findings import Finding
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from pix2pix_data.checks.look import PairLook
     from pix2pix_data.pair import RGB
 
@@ -24,6 +26,7 @@ _EDGES = ("top", "right", "bottom", "left")
 _LEVELS = 16  # JPEG rings beside a black bar, but less than this where it matters
 _SHARE_ALIKE = 0.98  # of a line's pixels
 _DEEPEST = 0.25  # of the side; what goes on longer is a background, or a blank picture
+_SHARE_ENDING = 0.3  # of the pixels that must change where the border ends
 _NARROWEST_PX = 2
 _SHARE_FRAMED = 0.5  # white space around shoes has another width in each picture: two in a hundred agree to a pixel
 
@@ -36,11 +39,19 @@ def frame_of(picture: RGB) -> Frame:
 
 
 def _depth(picture: RGB) -> int:
-    strip = np.ascontiguousarray(picture[: max(1, int(_DEEPEST * len(picture)))])
-    color = np.median(strip[0], axis=0)
-    alike = cv2.inRange(strip, (color - _LEVELS).clip(0), (color + _LEVELS).clip(0, 255))  # 255 where all channels are
+    strip = np.ascontiguousarray(picture[: max(4, int(_DEEPEST * len(picture)))])
+    alike = _alike(strip, np.median(strip[0], axis=0))
     differs = np.flatnonzero(cv2.reduce(alike, 1, cv2.REDUCE_AVG).ravel() < 255 * _SHARE_ALIKE)
-    return int(differs[0]) if len(differs) else 0
+    depth = int(differs[0]) if len(differs) else 0
+    if depth == 0 or depth + 1 >= len(strip):
+        return 0
+    ends = np.abs(strip[depth + 1].astype(np.int16) - strip[depth - 1]).max(axis=1) > _LEVELS
+    return depth if ends.mean() >= _SHARE_ENDING else 0  # a ramp or white space ends here and there
+
+
+def _alike(strip: RGB, color: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Return 255 where all channels are near a colour, else 0; of shape (H, W)."""
+    return np.asarray(cv2.inRange(strip, (color - _LEVELS).clip(0), (color + _LEVELS).clip(0, 255)), np.uint8)
 
 
 def constant_borders(looks: Sequence[PairLook]) -> list[Finding]:

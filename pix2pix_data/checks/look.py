@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pix2pix_data.checks.alignment import Placing, Surfaces, correlate, placing_of
+from pix2pix_data.checks.alignment import Placing, Surfaces, correlate, placing_of, reduced
 from pix2pix_data.checks.frames import Frame, frame_of
 from pix2pix_data.checks.seam import SeamSums, jpeg_crosses_seam, seam_sums
 from pix2pix_data.checks.sides import SideLook, look_at_side
-from pix2pix_data.images import open_picture
+from pix2pix_data.errors import ImageError
+from pix2pix_data.images import decode_rgb, open_picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.dataset import EncodedPair
+    from pix2pix_data.pair import RGB
 
 __all__ = ["Broken", "PairLook", "Sums", "look_at"]
 
@@ -47,7 +49,7 @@ class PairLook:
         How the sides lie on each other; None where a side has no edges or is too small.
     jpeg_crosses_seam : bool
     oddities : tuple of str
-        What other programs may read differently in its files, such as "16 bits a channel".
+        What other programs may read differently in its files, such as "files of 16 bits a channel, or floats".
     """
 
     name: str
@@ -101,36 +103,64 @@ class Sums:
 
 
 def look_at(split: str, encoded: EncodedPair, sums: Sums) -> PairLook:
-    """Decode a pair and measure all that is to be known of it; ImageError if it cannot be decoded.
+    """Decode a pair and measure all that is to be known of it.
 
     Adds to `sums` what counts for the dataset as a whole.
+
+    Raises
+    ------
+    ImageError
+        If a side cannot be decoded, or they differ in size.
     """
-    pair = encoded.decode()
-    height, width = pair.a.shape[:2]
+    measured_a, measured_b = _measured_sides(encoded, sums)
+    width, height = measured_a.size
+    if measured_a.size != measured_b.size:
+        raise ImageError(f"A is {width}x{height} and B is {'{}x{}'.format(*measured_b.size)} pixels")
     placing = None
-    if (surfaces := correlate(pair.a, pair.b)) is not None:
+    if (surfaces := correlate(measured_a.reduced, measured_b.reduced)) is not None:
         placing = placing_of(surfaces)
         sums.surfaces = surfaces if sums.surfaces is None else sums.surfaces + surfaces
         sums.num_surfaces += 1
-    (look_a, flat_a), (look_b, flat_b) = look_at_side(pair.a), look_at_side(pair.b)
-    sums.flat_a += flat_a
-    sums.flat_b += flat_b
-    is_joined = encoded.b is None
-    if is_joined:
-        sums.seam.add(seam_sums(pair.a, pair.b))
+    sums.flat_a += measured_a.flat_counts
+    sums.flat_b += measured_b.flat_counts
     files = [encoded.a] if encoded.b is None else [encoded.a, encoded.b]
     return PairLook(
         f"{split}/{encoded.key}",
         width,
         height,
-        look_a,
-        look_b,
-        frame_of(pair.a),
-        frame_of(pair.b),
+        measured_a.look,
+        measured_b.look,
+        measured_a.frame,
+        measured_b.frame,
         placing,
-        is_joined and jpeg_crosses_seam(encoded.a),
+        encoded.b is None and jpeg_crosses_seam(encoded.a),
         tuple(sorted({oddity for content in files for oddity in _oddities(content)})),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What is kept of a side while its pair is looked at."""
+
+    size: tuple[int, int]
+    look: SideLook
+    flat_counts: npt.NDArray[np.int64]
+    frame: Frame
+    reduced: RGB
+
+
+def _measured_sides(encoded: EncodedPair, sums: Sums) -> tuple[_Measured, _Measured]:
+    if encoded.b is None:
+        pair = encoded.decode()
+        sums.seam.add(seam_sums(pair.a, pair.b))
+        return _measured(pair.a), _measured(pair.b)
+    # One after the other: two pictures of 134 megapixels do not fit into 1.5 GB.
+    return _measured(decode_rgb(encoded.a)), _measured(decode_rgb(encoded.b))
+
+
+def _measured(picture: RGB) -> _Measured:
+    look, flat_counts = look_at_side(picture)
+    return _Measured(picture.shape[1::-1], look, flat_counts, frame_of(picture), reduced(picture))
 
 
 def _oddities(content: bytes) -> list[str]:
@@ -139,11 +169,11 @@ def _oddities(content: bytes) -> list[str]:
         mode = image.mode
         may_turn = image.format != "PNG" or "exif" in image.info  # asked for EXIF, Pillow decodes a PNG
         found = {
-            "16 bits a channel or floats": mode in ("I", "F") or ";16" in mode,
-            f"{mode} instead of RGB": mode in ("CMYK", "YCbCr", "LAB", "HSV"),
-            "transparency (laid on white)": image.has_transparency_data,
-            "turned by EXIF": may_turn and image.getexif().get(_ORIENTATION_TAG, 1) != 1,
-            "animated (the first frame is taken)": getattr(image, "n_frames", 1) > 1,
-            "a colour profile": bool(image.info.get("icc_profile")),
+            "files of 16 bits a channel, or floats": mode in ("I", "F") or ";16" in mode,
+            f"files in {mode} instead of RGB": mode in ("CMYK", "YCbCr", "LAB", "HSV"),
+            "files with transparency, which is laid on white": image.has_transparency_data,
+            "files that EXIF says to turn": may_turn and image.getexif().get(_ORIENTATION_TAG, 1) != 1,
+            "animations, of which the first frame is taken": getattr(image, "n_frames", 1) > 1,
+            "files with a colour profile": bool(image.info.get("icc_profile")),
         }
     return [text for text, is_so in found.items() if is_so]

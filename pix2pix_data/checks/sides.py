@@ -104,7 +104,7 @@ def look_at_side(picture: RGB) -> tuple[SideLook, Counts]:
     frequent = flat_counts[flat_counts > 0]
     shares = frequent / max(int(frequent.sum()), 1)
     look = SideLook(
-        digest=hashlib.blake2b(f"{picture.shape}".encode() + picture.tobytes(), digest_size=8).digest(),
+        digest=_digest(picture),
         print=print_of(picture).tobytes(),
         is_blank=_is_blank(seen) and _is_blank(picture),
         entropy=float(-(shares * np.log2(shares)).sum()),
@@ -116,6 +116,13 @@ def look_at_side(picture: RGB) -> tuple[SideLook, Counts]:
         num_flat_colors=num_telling(frequent, _SHARE_TOLD),
     )
     return look, flat_counts
+
+
+def _digest(picture: RGB) -> bytes:
+    digest = hashlib.blake2b(f"{picture.shape}".encode(), digest_size=8)
+    for rows in np.array_split(picture, max(1, len(picture) // MIDDLE_PX)):  # a copy of a large picture takes memory
+        digest.update(np.ascontiguousarray(rows).data)
+    return digest.digest()
 
 
 def _is_blank(picture: RGB) -> bool:

@@ -236,6 +236,16 @@ def test_a_frame_of_one_width_is_told_with_its_place(plant):
     assert "7 px at the right of B" in finding.what
 
 
+def test_white_space_and_ramps_are_no_frames(plant):
+    def change(_, a, b):
+        ramp = np.linspace(0, 255, WIDTH)[None, :, None] * np.ones((HEIGHT, 1, 3))
+        paper = np.full_like(a, 255)
+        cv2.circle(paper, (60, 50), 35, (40, 90, 200), -1)
+        return paper, (0.8 * ramp + 0.2 * b).astype(np.uint8)
+
+    assert "constant-borders" not in found(plant(change))[0]
+
+
 # --- twice
 
 
@@ -303,6 +313,6 @@ def test_files_that_others_read_differently_are_noted(tmp_path):
     _, result = found(tmp_path)
     noted = {finding.what: named(finding) for finding in result.findings if finding.kind == "unusual-files"}
     assert noted == {
-        "files with CMYK instead of RGB": {"train/1"},
-        "files with transparency (laid on white)": {"train/2"},
+        "files in CMYK instead of RGB": {"train/1"},
+        "files with transparency, which is laid on white": {"train/2"},
     }
