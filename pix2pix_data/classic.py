@@ -10,9 +10,9 @@ from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import read_rgb
 from pix2pix_data.listing import keys_of, list_photos, match_by_key
 
-__all__ = ["open_classic"]
+__all__ = ["SPLIT_FOLDERS", "doubt_of_sides", "open_classic"]
 
-_SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
+SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid", "eval"), "test": ("test",)}
 
 
 class ClassicDataset(PairDataset):
@@ -41,17 +41,23 @@ class ClassicDataset(PairDataset):
 
 
 def _doubt(first: tuple[Path, ...]) -> str | None:
-    """Side-by-side pictures are mostly twice as wide as high, or wider; photos are not, and halves of them no pairs."""
     if len(first) == 2:
         return None
     try:
-        height, width = read_rgb(first[0]).shape[:2]
+        return doubt_of_sides(first[0].name, *read_rgb(first[0]).shape[:2])
     except ImageError:
         return None  # told with its key when the pairs are read
+
+
+def doubt_of_sides(name: str, height: int, width: int) -> str | None:
+    """Doubt that a picture holds two sides; `height` and `width` are in pixels.
+
+    Side-by-side pictures are mostly twice as wide as high, or wider; photos are not, and halves of them no pairs.
+    """
     if width >= 2 * height:
         return None
     return (
-        f"{first[0].name} has {width}x{height} pixels, and is read as A|B with sides of {width // 2}x{height}; "
+        f"{name} has {width}x{height} pixels, and is read as A|B with sides of {width // 2}x{height}; "
         "if these are plain photos, make pairs of them first, such as: p2p-data edges"
     )
 
@@ -59,7 +65,7 @@ def _doubt(first: tuple[Path, ...]) -> str | None:
 def open_classic(path: Path) -> PairDataset:
     """Open a folder of one of the classic layouts; FormatError says what was looked for."""
     files: dict[str, list[tuple[str, tuple[Path, ...]]]] = {}
-    for split, names in _SPLIT_FOLDERS.items():
+    for split, names in SPLIT_FOLDERS.items():
         for name in names:
             if (path / name).is_dir():
                 listing = list_photos(path / name)

@@ -22,6 +22,7 @@ from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
 from pix2pix_data.pair import SPLITS, Pair
 
 __all__ = [
+    "Columns",
     "EncodedPair",
     "PairDataset",
     "ParquetDataset",
@@ -32,32 +33,56 @@ __all__ = [
     "write_shard",
 ]
 
-COLUMNS = ["imageA", "imageB", "key", "group"]
-
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_FEATURES = {
-    "imageA": {"mode": "RGB", "_type": "Image"},  # one mode for all: a gray PNG would load as (H, W) otherwise
-    "imageB": {"mode": "RGB", "_type": "Image"},
-    "key": {"dtype": "string", "_type": "Value"},
-    "group": {"dtype": "string", "_type": "Value"},
-}
-_SCHEMA = pa.schema(
-    [("imageA", _IMAGE), ("imageB", _IMAGE), ("key", pa.string()), ("group", pa.string())],
-    metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},  # what `datasets` reads types from
-)
-# Pictures are compressed already; the page index and content-defined chunks are what the hub's viewer and storage want.
-_WRITER_OPTIONS = {
-    "compression": {
-        **dict.fromkeys(("key", "group"), "snappy"),
-        **{f"{column}.{field}": "none" for column in ("imageA", "imageB") for field in ("bytes", "path")},
-    },
-    "use_dictionary": ["group"],
-    "write_page_index": True,
-    "use_content_defined_chunking": True,
-}
+_IMAGE_FEATURE = {"mode": "RGB", "_type": "Image"}  # one mode for all: a gray PNG would load as (H, W) otherwise
+_STRING_FEATURE = {"dtype": "string", "_type": "Value"}
 _MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
 _SHARD_PAIRS = (32, 1000)
 _ROW_GROUP_PAIRS = 64  # a reader that streams or shuffles fetches a few megabytes at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How the columns of a Parquet file are called; the defaults are our own format.
+
+    Attributes
+    ----------
+    a, b : str
+        Columns of pictures.
+    texts : tuple of (str, str)
+        Further columns, each with the text that stands in all its rows.
+    """
+
+    a: str = "imageA"
+    b: str = "imageB"
+    texts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        return ("key", "group", *(name for name, _ in self.texts))
+
+    def schema(self) -> pa.Schema:
+        features = dict.fromkeys((self.a, self.b), _IMAGE_FEATURE) | dict.fromkeys(self.strings, _STRING_FEATURE)
+        return pa.schema(
+            [(self.a, _IMAGE), (self.b, _IMAGE), *((name, pa.string()) for name in self.strings)],
+            metadata={"huggingface": json.dumps({"info": {"features": features}})},  # what `datasets` reads types from
+        )
+
+    def writer_options(self) -> dict[str, Any]:
+        # Pictures are compressed already; the page index and content-defined chunks are what the hub's viewer and
+        # storage want.
+        return {
+            "compression": {
+                **dict.fromkeys(self.strings, "snappy"),
+                **{f"{column}.{field}": "none" for column in (self.a, self.b) for field in ("bytes", "path")},
+            },
+            "use_dictionary": [name for name in self.strings if name != "key"],
+            "write_page_index": True,
+            "use_content_defined_chunking": True,
+        }
+
+
+_OURS = Columns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +204,10 @@ class ParquetDataset(PairDataset):
                     start = rows.stop
                     chosen = [j - rows.start for j in rows if wanted is None or j in wanted]
                     if chosen:
-                        yield from map(_encoded, file.read_row_group(i, columns=COLUMNS).take(chosen).to_pylist())
+                        yield from map(
+                            _encoded,
+                            file.read_row_group(i, columns=[_OURS.a, _OURS.b, "key", "group"]).take(chosen).to_pylist(),
+                        )
 
 
 def open_dataset(path: str | Path) -> PairDataset:
@@ -236,7 +264,7 @@ def encode_pair(pair: Pair, *, lossless: bool) -> EncodedPair:
     return EncodedPair(pair.key, pair.group, encode_png(pair.a), b)
 
 
-def write_shard(path: Path, pairs: Iterable[EncodedPair]) -> int:
+def write_shard(path: Path, pairs: Iterable[EncodedPair], columns: Columns = _OURS) -> int:
     """Write pairs to one Parquet file, whole or not at all; memory stays at one row group.
 
     Returns
@@ -245,27 +273,27 @@ def write_shard(path: Path, pairs: Iterable[EncodedPair]) -> int:
         The number of pairs written.
     """
     num_written = 0
-    with path_beside(path) as beside, pq.ParquetWriter(beside, _SCHEMA, **_WRITER_OPTIONS) as writer:
+    schema = columns.schema()
+    with path_beside(path) as beside, pq.ParquetWriter(beside, schema, **columns.writer_options()) as writer:
         rows: list[dict[str, object]] = []
         for pair in pairs:
-            rows.append(_row(pair))
+            rows.append(_row(pair, columns))
             num_written += 1
             if len(rows) == _ROW_GROUP_PAIRS:
-                writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
+                writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows.clear()
         if rows:
-            writer.write_table(pa.Table.from_pylist(rows, _SCHEMA))
+            writer.write_table(pa.Table.from_pylist(rows, schema))
     return num_written
 
 
-def _row(pair: EncodedPair) -> dict[str, object]:
+def _row(pair: EncodedPair, columns: Columns) -> dict[str, object]:
     assert pair.b is not None
-    files = {"imageA": (pair.a, "A"), "imageB": (pair.b, "B")}
     images = {
         column: {"bytes": content, "path": f"{pair.key.replace('/', '_')}_{side}{_suffix(content)}"}
-        for column, (content, side) in files.items()
+        for column, content, side in ((columns.a, pair.a, "A"), (columns.b, pair.b, "B"))
     }
-    return {**images, "key": pair.key, "group": pair.group}
+    return {**images, "key": pair.key, "group": pair.group, **dict(columns.texts)}
 
 
 def _encoded(row: dict[str, Any]) -> EncodedPair:
