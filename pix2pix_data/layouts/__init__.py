@@ -1,0 +1,1 @@
+"""The layouts that paired pictures lie in elsewhere, in folders and in archives: found, and read pair by pair."""

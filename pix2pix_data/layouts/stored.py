@@ -1,0 +1,67 @@
+"""What is stored of a pair that comes from elsewhere: its own bytes where they hold pixels alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pix2pix_data.dataset import EncodedPair
+from pix2pix_data.errors import ImageError
+from pix2pix_data.images import Photo, decode_photo, encode_jpeg, encode_png
+from pix2pix_data.layouts.found import RawPair
+from pix2pix_data.pair import Failed, Pair
+
+__all__ = ["StoredPair", "store_pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPair:
+    """A pair as it will be stored, and what its sides are stored as: "their own bytes", "PNG" or "JPEG"."""
+
+    pair: EncodedPair
+    kinds: tuple[str, str]
+
+
+def store_pair(raw: RawPair, *, swap: bool, jpeg: bool) -> StoredPair | Failed:
+    """Decode a pair, and keep the bytes of its sides where they are PNG or JPEG and hold pixels alone.
+
+    What holds more (a place, a comment, a profile, an EXIF turn, transparency), or is of another format, is stored as
+    the pixels that one sees; so are both halves of a side-by-side picture. That is PNG, so that no pixel changes.
+
+    Parameters
+    ----------
+    raw : RawPair
+    swap : bool
+        Make A of B, and B of A.
+    jpeg : bool
+        Store B as JPEG of quality 95 where its bytes cannot be kept.
+
+    Returns
+    -------
+    StoredPair, or Failed
+        Where a side cannot be decoded, or the sides differ in size.
+    """
+    try:
+        a, b = _decoded(raw.pair)
+        if swap:
+            a, b = b, a
+        kind_a, file_a = _encoded(*a, jpeg=False)
+        kind_b, file_b = _encoded(*b, jpeg=jpeg)
+    except ImageError as error:
+        return Failed(raw.pair.key, raw.source, error.what)
+    return StoredPair(EncodedPair(raw.pair.key, raw.pair.group, file_a, file_b), (kind_a, kind_b))
+
+
+def _decoded(pair: EncodedPair) -> tuple[tuple[Photo, bytes], tuple[Photo, bytes]]:
+    """Decode both sides, each with its file; ImageError if that cannot be done, or they differ in size."""
+    if pair.b is None:
+        whole = pair.decode()
+        return (Photo(whole.a, plain=False), b""), (Photo(whole.b, plain=False), b"")
+    a, b = decode_photo(pair.a), decode_photo(pair.b)
+    Pair(pair.key, a.rgb, b.rgb, pair.group)
+    return (a, pair.a), (b, pair.b)
+
+
+def _encoded(photo: Photo, content: bytes, *, jpeg: bool) -> tuple[str, bytes]:
+    if photo.plain:
+        return "their own bytes", content
+    return ("JPEG", encode_jpeg(photo.rgb)) if jpeg else ("PNG", encode_png(photo.rgb))

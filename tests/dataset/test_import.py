@@ -1,0 +1,417 @@
+"""Pairs from the layouts that people have: their bytes, their splits, and a reason for what gives no pair."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pix2pix_data.dataset import open_dataset
+from pix2pix_data.errors import BuildError, FormatError
+from pix2pix_data.images import encode_jpeg, encode_png
+from pix2pix_data.importing import ImportOptions, import_pairs, open_layout
+from pix2pix_data.layouts import archives, file_tree
+
+
+@pytest.fixture
+def take_in(tmp_path):
+    """Import a path; returns the pairs by split and key, and the reasons by source."""
+
+    def run(path, *, workers=1, **options):
+        out = tmp_path / "out"
+        with open_layout(path, ImportOptions(**options), scratch=tmp_path) as opened:
+            import_pairs(opened, out, workers=workers)
+        dataset = open_dataset(out)
+        pairs = {(split, pair.key): pair for split in dataset.num_pairs for pair in dataset.encoded_pairs(split)}
+        lines = map(json.loads, (out / "failures.jsonl").read_text().splitlines())
+        return pairs, {line["source"]: line["reason"] for line in lines}
+
+    return run
+
+
+@pytest.fixture
+def sides(draw):
+    """The files of A (PNG) and B (JPEG) of a few pairs."""
+    return [(encode_png(draw(i)), encode_jpeg(draw(i + 20))) for i in range(4)]
+
+
+def write(root, files):
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def write_tar(path, members, mode="w"):
+    """Write a tar of (name, content) pairs, or of TarInfo objects."""
+    with tarfile.open(path, mode) as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1])
+                tar.addfile(info, io.BytesIO(member[1]))
+    return path
+
+
+def folders_of(sides):
+    """trainA/, trainB/, valA/, valB/ as a dictionary of files."""
+    files = {}
+    for i, (a, b) in enumerate(sides):
+        split = "val" if i == 3 else "train"
+        files |= {f"{split}A/{i}.png": a, f"{split}B/{i}.jpg": b}
+    return files
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["{}{}", "{}_{}", "{1}/{0}"])
+def test_two_folders_keep_their_bytes_and_splits(take_in, sides, tmp_path, pattern):
+    files = {}
+    for i, contents in enumerate(sides):
+        for side, content in zip("AB", contents, strict=True):
+            folder = pattern.format("val" if i == 3 else "train", side)
+            files[f"{folder}/{i}.{'png' if side == 'A' else 'jpg'}"] = content
+    pairs, failed = take_in(write(tmp_path / "in", files))
+    assert list(pairs) == [
+        ("train", "train/0"),
+        ("train", "train/1"),
+        ("train", "train/2"),
+        ("validation", "validation/3"),
+    ]
+    assert [(pair.a, pair.b) for pair in pairs.values()] == sides
+    assert failed == {}
+
+
+def test_a_picture_without_a_partner_is_accounted_for(take_in, sides, tmp_path):
+    files = folders_of(sides) | {"trainA/7.png": sides[0][0], "trainB/8.jpg": sides[0][1], "trainA/notes.txt": b"hello"}
+    pairs, failed = take_in(write(tmp_path / "in", files))
+    assert len(pairs) == 4
+    assert failed == dict.fromkeys(("trainA/7.png", "trainB/8.jpg"), "no partner, or in no folder of a split")
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["others"] == ["trainA/notes.txt"]
+
+
+def test_swapped_sides_are_swapped_back(take_in, sides, tmp_path):
+    pairs, _ = take_in(write(tmp_path / "in", folders_of(sides)), swap=True)
+    assert [(pair.b, pair.a) for pair in pairs.values()] == sides
+
+
+def test_what_holds_more_than_pixels_is_stored_as_pixels(take_in, sides, draw, tmp_path):
+    turned, transparent = io.BytesIO(), io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(draw(5, 70, 90)).save(turned, "JPEG", exif=exif)
+    Image.fromarray(draw(6)).convert("RGBA").save(transparent, "WEBP", lossless=True)
+    files = {"trainA/1.webp": transparent.getvalue(), "trainB/1.jpg": turned.getvalue()}
+    pairs, _ = take_in(write(tmp_path / "in", files))
+    (pair,) = pairs.values()
+    assert pair.a == encode_png(draw(6))
+    assert pair.b.startswith(b"\x89PNG")
+    assert pair.decode().b.shape == (70, 90, 3)
+
+
+def test_sides_of_two_sizes_are_accounted_for(take_in, sides, draw, tmp_path):
+    files = folders_of(sides) | {"trainA/0.png": encode_png(draw(0, 80))}
+    pairs, failed = take_in(write(tmp_path / "in", files))
+    assert len(pairs) == 3
+    assert failed == {"trainA/0.png, trainB/0.jpg": "A is 80x70 pixels and B is 90x70 pixels"}
+
+
+def test_side_by_side_pictures_keep_every_pixel(take_in, draw, tmp_path):
+    both = [np.hstack([draw(i), draw(i + 9)]) for i in range(3)]
+    files = {"train/x/0.png": encode_png(both[0]), "val/1.jpg": encode_jpeg(both[1]), "test/2.png": encode_png(both[2])}
+    pairs, failed = take_in(write(tmp_path / "in", files | {"train/odd.png": encode_png(draw(0, 91))}))
+    assert list(pairs) == [("train", "train/x/0"), ("validation", "validation/1"), ("test", "test/2")]
+    assert np.array_equal(np.hstack([pairs["train", "train/x/0"].decode().a, draw(9)]), both[0])
+    with Image.open(tmp_path / "in" / "val" / "1.jpg") as image:
+        pair = pairs["validation", "validation/1"].decode()
+        assert np.array_equal(np.hstack([pair.a, pair.b]), np.asarray(image))
+    assert failed == {"train/odd.png": "a side-by-side picture of 91 pixels has no middle"}
+
+
+def test_jpeg_is_for_side_b_alone(take_in, draw, tmp_path):
+    pairs, _ = take_in(write(tmp_path / "in", {"train/0.png": encode_png(np.hstack([draw(1), draw(2)]))}), jpeg=True)
+    assert [(pair.a, pair.b) for pair in pairs.values()] == [(encode_png(draw(1)), encode_jpeg(draw(2)))]
+
+
+def test_narrow_pictures_are_doubtful_in_a_split_and_refused_without(draw, tmp_path):
+    write(tmp_path / "in", {"train/0.png": encode_png(draw())})
+    with open_layout(tmp_path / "in", ImportOptions(), scratch=tmp_path) as opened:
+        assert "sides of 45x70" in opened.found.doubt
+    write(tmp_path / "flat", {"0.png": encode_png(np.hstack([draw(), draw()])), "1.png": encode_png(draw())})
+    with (
+        pytest.raises(FormatError, match="no paired pictures"),
+        open_layout(tmp_path / "flat", ImportOptions(), scratch=tmp_path),
+    ):
+        pass
+
+
+def test_wide_pictures_in_one_folder_are_training_pairs(take_in, draw, tmp_path):
+    pairs, _ = take_in(write(tmp_path / "in", {"0.png": encode_png(np.hstack([draw(), draw()]))}))
+    assert list(pairs) == [("train", "0")]
+
+
+# --- tables and shards --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["metadata.jsonl", "metadata.csv", "metadata.parquet"])
+def test_an_image_folder_is_read_by_its_table(take_in, sides, tmp_path, table):
+    rows = [{"conditioning_image_file_name": f"c/{i}.png", "file_name": f"{i}.jpg", "text": "x"} for i in range(3)]
+    files = {f"train/c/{i}.png": a for i, (a, _) in enumerate(sides)} | {
+        f"train/{i}.jpg": b for i, (_, b) in enumerate(sides)
+    }
+    root = write(tmp_path / "in", files)
+    if table.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), root / "train" / table)
+    elif table.endswith("csv"):
+        lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+        (root / "train" / table).write_text("\n".join(lines))
+    else:
+        (root / "train" / table).write_text("\n".join(map(json.dumps, rows)))
+    pairs, failed = take_in(root)
+    assert [(pair.a, pair.b) for pair in pairs.values()] == sides[:3]
+    assert failed == dict.fromkeys(("train/3.jpg", "train/c/3.png"), "no row of a table names this picture")
+
+
+def test_rows_that_lead_outside_are_refused(take_in, sides, tmp_path):
+    write(tmp_path, {"secret.png": sides[0][0]})
+    bad = ["../secret.png", str(tmp_path / "secret.png"), "C:\\secret.png", "file://secret.png", "no.png", "", 7]
+    rows = [{"input_image": name, "edited_image": "1.jpg"} for name in ["1.png", *bad]]
+    files = {"1.png": sides[1][0], "1.jpg": sides[1][1], "metadata.jsonl": "\n".join(map(json.dumps, rows)).encode()}
+    pairs, _ = take_in(write(tmp_path / "in", files))
+    assert [(pair.a, pair.b) for pair in pairs.values()] == [sides[1]]
+    reasons = [json.loads(line)["reason"] for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    assert len(reasons) == len(bad)
+    assert sum(reason.startswith("refused: ") for reason in reasons) == 4
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+@pytest.mark.parametrize("names", [("imageA", "imageB"), ("conditioning_image", "image"), ("sketch", "photo")])
+def test_tables_with_pictures_are_read(take_in, sides, tmp_path, suffix, names):
+    rows = [{names[0]: {"bytes": a, "path": None}, names[1]: {"bytes": b, "path": "x.jpg"}} for a, b in sides]
+    table = pa.Table.from_pylist([*rows, {names[0]: rows[0][names[0]], names[1]: {"bytes": None, "path": "../x.jpg"}}])
+    (tmp_path / "in").mkdir()
+    for split in ("train", "test"):
+        path = tmp_path / "in" / f"{split}-00000-of-00001.{suffix}"
+        if suffix == "parquet":
+            pq.write_table(table, path)
+        else:
+            with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+                writer.write_table(table)
+    pairs, failed = take_in(tmp_path / "in", columns=names if "photo" in names else None)
+    assert [key for key in pairs if key[0] == "test"] == [("test", f"test-00000-of-00001/{i}") for i in range(4)]
+    assert [(pair.a, pair.b) for pair in pairs.values()] == sides * 2
+    assert set(failed) == {f"{split}-00000-of-00001.{suffix}, row 4" for split in ("train", "test")}
+
+
+def test_unknown_columns_are_listed(tmp_path, sides):
+    pq.write_table(pa.table({"sketch": [sides[0][0]], "photo": [sides[0][1]], "n": [1]}), tmp_path / "x.parquet")
+    with (
+        pytest.raises(FormatError, match="no known pair of columns among: sketch, photo, n") as caught,
+        open_layout(tmp_path / "x.parquet", ImportOptions(), scratch=tmp_path),
+    ):
+        pass
+    assert caught.value.fix == "name A and B: --columns A,B"
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_shards_are_read_and_what_is_incomplete_accounted_for(take_in, sides, tmp_path, ending):
+    (tmp_path / "in").mkdir()
+    for split in ("train", "val"):
+        members = [
+            (f"{i}.{field}", content)
+            for i, pair in enumerate(sides)
+            for field, content in zip(("input.png", "target.jpg"), pair, strict=True)
+        ]
+        path = tmp_path / "in" / f"{split}-000000.{ending}"
+        write_tar(path, [*members, ("9.input.png", b""), ("9.json", b"[]")], "w:gz" if "gz" in ending else "w")
+    pairs, failed = take_in(tmp_path / "in")
+    assert [(pair.a, pair.b) for pair in pairs.values()] == sides * 2
+    assert failed == {f"{split}-000000.{ending}": "no target in this sample" for split in ("train", "val")}
+
+
+def test_keys_that_come_twice_are_accounted_for(take_in, sides, tmp_path):
+    rows = [{"imageA": a, "imageB": b, "key": "same", "group": "g"} for a, b in sides[:2]]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    pairs, failed = take_in(tmp_path / "in.parquet")
+    assert list(pairs) == [("train", "same")]
+    assert failed == {"in.parquet, row 1": "another pair has this key"}
+
+
+# --- archives -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz", "tar.xz"])
+def test_archives_give_what_their_folder_gives(take_in, sides, tmp_path, ending):
+    files = {f"maps/{name}": content for name, content in folders_of(sides).items()} | {"__MACOSX/._0.png": b"x"}
+    path = tmp_path / f"maps.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name.replace("/", "\\" if "valA" in name else "/"), content)
+    else:
+        write_tar(path, files.items(), f"w:{ending.partition('.')[2]}")
+    pairs, failed = take_in(path)
+    assert [(pair.a, pair.b) for pair in pairs.values()] == sides
+    assert failed == {}
+
+
+def hostile_tar(path, sides):
+    link, hard, device = tarfile.TarInfo("trainA/link.png"), tarfile.TarInfo("trainB/hard.png"), tarfile.TarInfo("dev")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    hard.type, hard.linkname = tarfile.LNKTYPE, "../../secret.png"
+    device.type = tarfile.CHRTYPE
+    outside = [("../evil.png", sides[0][0]), ("/evil.png", sides[0][0]), ("trainA/../../evil.png", sides[0][0])]
+    return write_tar(path, [*outside, link, hard, device, *folders_of(sides).items(), ("trainA/0.png", b"second")])
+
+
+def test_hostile_members_are_refused_by_name_and_nothing_is_written_outside(take_in, sides, tmp_path, contents):
+    path = hostile_tar(tmp_path / "in.tar", sides)
+    pairs, failed = take_in(path)
+    assert [(pair.a, pair.b) for pair in pairs.values()] == sides
+    assert failed == {
+        "../evil.png": "refused: the name leads out of the archive",
+        "/evil.png": "refused: the name leads out of the archive",
+        "trainA/../../evil.png": "refused: the name leads out of the archive",
+        "trainA/link.png": "refused: a link to /etc/passwd",
+        "trainB/hard.png": "refused: a link to ../../secret.png",
+        "dev": "refused: a device, not a file",
+        "trainA/0.png": "refused: two members have this name, and the first is taken",
+    }
+    assert {name.partition("/")[0] for name in contents(tmp_path)} == {"in.tar", "out"}
+
+
+def test_hostile_members_of_a_zip_are_refused_by_name(take_in, sides, tmp_path, contents):
+    link = zipfile.ZipInfo("trainA/link.png")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+        for name in ("../evil.png", "/evil.png", "C:\\evil.png", "a\\..\\..\\evil.png"):
+            archive.writestr(name, sides[0][0])
+        for name, content in folders_of(sides).items():
+            archive.writestr(name, content)
+    pairs, failed = take_in(tmp_path / "in.zip")
+    assert len(pairs) == 4
+    assert len(failed) == 5
+    assert all(reason.startswith("refused: ") for reason in failed.values())
+    assert {name.partition("/")[0] for name in contents(tmp_path)} == {"in.zip", "out"}
+
+
+def test_huge_members_are_never_read(take_in, sides, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_tree, "MAX_FILE_BYTES", 1 << 20)
+    huge = bytes((1 << 20) + 1)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (folders_of(sides) | {"trainA/0.png": huge}).items():
+            archive.writestr(name, content)
+    pairs, failed = take_in(tmp_path / "in.zip")
+    assert len(pairs) == 3
+    assert failed == {"trainA/0.png, trainB/0.jpg": "the file has 1 MiB, more than 1"}
+
+
+def test_a_tar_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "_FREE_EXPANSION_BYTES", 1 << 16)
+    write_tar(tmp_path / "in.tar.gz", [("train/0.png", bytes(1 << 21))], "w:gz")
+    with (
+        pytest.raises(FormatError, match="unpack to more than"),
+        open_layout(tmp_path / "in.tar.gz", ImportOptions(), scratch=tmp_path),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tar.gz"]
+
+
+def test_a_tar_that_is_cut_off_says_so(take_in, sides, tmp_path):
+    whole = write_tar(tmp_path / "whole.tar", folders_of(sides).items()).read_bytes()
+    with tarfile.open(tmp_path / "whole.tar") as tar:
+        last, before = tar.getmembers()[-1], tar.getmembers()[-3]
+    for i, cut in enumerate((last.offset_data + 7, before.offset, last.offset + 100)):
+        path = tmp_path / f"cut{i}" / "in.tar"
+        write(tmp_path / f"cut{i}", {"in.tar": whole[:cut]})
+        with open_layout(path, ImportOptions(), scratch=tmp_path) as opened:
+            (told,) = [one.reason for one in opened.found.failed if one.source == "in.tar"]
+            assert told.startswith("the archive ")
+
+
+def test_damaged_members_and_encrypted_ones_are_accounted_for(take_in, sides, tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name, content in folders_of(sides).items():
+            archive.writestr(name, content)
+        info = archive.getinfo("trainA/0.png")
+    content = bytearray((tmp_path / "in.zip").read_bytes())
+    content[info.header_offset + 80] ^= 0xFF
+    entry = content.index(b"trainA/1.png", content.index(b"PK\x01\x02"))
+    struct.pack_into("<H", content, entry - 46 + 8, 1)  # the flag of an encrypted member
+    (tmp_path / "in.zip").write_bytes(content)
+    pairs, failed = take_in(tmp_path / "in.zip")
+    assert len(pairs) == 2
+    assert set(failed) == {"trainA/0.png, trainB/0.jpg", "trainA/1.png, trainB/1.jpg"}
+    assert all(reason.startswith("damaged member: ") for reason in failed.values())
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8bno gzip", b"PK\x05\x06" + bytes(18), b"PAR1"])
+@pytest.mark.parametrize("ending", ["tar", "zip", "parquet"])
+def test_what_is_no_archive_is_told(tmp_path, content, ending):
+    (tmp_path / f"in.{ending}").write_bytes(content)
+    with pytest.raises(FormatError), open_layout(tmp_path / f"in.{ending}", ImportOptions(), scratch=tmp_path):
+        pass
+
+
+# --- the whole ----------------------------------------------------------------------------------------------------
+
+
+def test_any_number_of_workers_gives_the_same_bytes(take_in, draw, tmp_path, contents):
+    files = {f"train/{i}.png": encode_png(np.hstack([draw(i), draw(i + 1)])) for i in range(40)}
+    files |= {"train/10 odd.png": encode_png(draw(0, 91)), "train/x.png": b""}
+    write(tmp_path / "in", files)
+    take_in(tmp_path / "in", workers=1)
+    one = contents(tmp_path / "out")
+    assert sorted(name for name in one if name.startswith("data")) == [
+        f"data/train-0000{i}-of-00002.parquet" for i in (0, 1)
+    ]
+    (tmp_path / "out").rename(tmp_path / "one")
+    take_in(tmp_path / "in", workers=3)
+    assert contents(tmp_path / "out") == one
+
+
+def test_nothing_to_train_on_is_told_with_reasons_and_leaves_nothing(take_in, tmp_path):
+    write(tmp_path / "in", {"train/0.png": b"no picture"})
+    with pytest.raises(BuildError, match=r"not one pair to train on \(train/0.png: not a picture in a known format"):
+        take_in(tmp_path / "in")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_dataset_of_ours_need_not_be_imported(tmp_path):
+    (tmp_path / "build.json").write_text("{}")
+    with pytest.raises(FormatError, match="already"), open_layout(tmp_path, ImportOptions(), scratch=tmp_path):
+        pass
+
+
+def test_the_command_says_what_it_did(sides, p2p_data, tmp_path):
+    write(tmp_path / "maps", folders_of(sides) | {"trainA/7.png": sides[0][0]})
+    done = p2p_data("import", "maps", "--max-failed", "0.5")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "import: maps (3 train, 1 validation; two folders, A and B, matched by name) -> maps-pairs"
+    ]
+    out = done.stdout.splitlines()
+    assert out[0].startswith("4 pairs (3 train, 1 validation), 1 failed, in ")
+    assert out[1:] == [
+        "  pictures stored as their own bytes: 8",
+        "  1 x no partner, or in no folder of a split",
+        "  each one: maps-pairs/failures.jsonl",
+        "look at maps-pairs/preview.png",
+        "next: p2p-data check maps-pairs",
+    ]
+    assert "p2p-data import maps" in Path(tmp_path / "maps-pairs" / "README.md").read_text()
+    assert p2p_data("import", "maps", "--out", "again").returncode == 3
+    assert p2p_data("import", "maps", "--columns", "a").returncode == 1
