@@ -150,7 +150,10 @@ def test_sample_writes_photos_that_build(p2p_data, tmp_path):
     assert p2p_data("sample", "photos").returncode == 1
 
 
-@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), "check", "report", "sample", "show", "split", "strokes"])
+OTHER_COMMANDS = "check export import report sample show split strokes".split()
+
+
+@pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), *OTHER_COMMANDS])
 def test_help_shows_an_example_and_loads_nothing_heavy(command):
     code = (
         "import sys\nfrom pix2pix_data.cli import app\n"
@@ -196,14 +199,15 @@ FLOORS = [
         "disjoint_sets",
         "processes",
         "findings",
+        "new_folder",
     },
     {"images", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
-    | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates"},
-    {"build", "resplit", "check", "checks"},
-    {"_options", "_command", "_check_command", "_show_commands", "cli", "__main__"},
+    | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export"},
+    {"build", "resplit", "check", "checks", "importing"},
+    {"_options", "_command", "_check_command", "_layout_commands", "_show_commands", "cli", "__main__"},
 ]
 
 
