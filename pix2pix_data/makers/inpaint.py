@@ -98,7 +98,8 @@ class InpaintMaker(PhotoMaker):
         rows, columns = photo.rgb.shape[:2]
         b = fit_to(photo.rgb, width, height, self.fit)
         # What --fit pad adds around a mask has the colour of its border: a hole that reaches it goes on there.
-        hole = fit_to(resize_nearest(mask, columns, rows), width, height, self.fit, labels=True)[:, :, 0] >= _HOLE_FROM
+        mask = fit_to(resize_nearest(mask, columns, rows), width, height, self.fit, labels=True)
+        hole = mask.min(axis=2) >= _HOLE_FROM  # white has all of red, green and blue; a label's colour has not
         if not hole.any():
             return Failed(plan.key, plan.sources[0], "the mask has no hole: nothing of it is white")
         plain = photo.plain and b.shape == photo.rgb.shape

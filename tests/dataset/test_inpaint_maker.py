@@ -72,6 +72,13 @@ def test_masks_of_a_folder_are_matched_by_name_and_sized_by_nearest_pixels(photo
         assert pair.b_file is not None
 
 
+def test_a_picture_in_colour_is_no_mask(photos, masks):
+    for path in masks.rglob("*.png"):
+        write_png(path, np.full((35, 45, 3), (200, 140, 60), np.uint8))
+    outcomes, _ = made(InpaintMaker(size=(90, 70), mask=masks), photos)
+    assert {one.reason for one in outcomes} == {"the mask has no hole: nothing of it is white"}
+
+
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_a_mask_follows_its_photo_whatever_the_fit(photos, masks, fit):
     outcomes, _ = made(InpaintMaker(size=(40, 64), mask=masks, fit=fit), photos)
