@@ -114,6 +114,12 @@ def test_wrong_usage_is_exit_code_2(photos, p2p_data, arguments):
     assert arguments[0] in done.stderr
 
 
+def test_a_wrong_setting_is_told_as_it_was_typed(photos, p2p_data):
+    done = p2p_data("inpaint", photos, "--mask", "holes")
+    assert done.returncode == 2
+    assert "--mask: neither center nor random, and there is no such folder (given 'holes')" in done.stderr
+
+
 def test_too_many_failed_photos_are_exit_code_3(photos, p2p_data):
     for i in range(3):
         (photos / f"broken{i}.jpg").write_bytes(b"no")
