@@ -155,23 +155,23 @@ def synthetic(num: int) -> Iterator[str]:
     copied = np.arange(0, num_added, 10)
     prints[num + copied] = prints[copied * (num // num_added)][:, :, ::-1]
     before_mb = peak_mb()
-    split_of, elapsed_s = divide(prints[:num])
-    yield f"{num:,} photos grouped and divided in {elapsed_s:.0f} s, {peak_mb() - before_mb:.0f} MB beside the prints"
-    after, elapsed_s = divide(prints)
+    split_of, elapsed = divide(prints[:num])
+    yield f"{num:,} photos grouped and divided in {elapsed}, {peak_mb() - before_mb:.0f} MB beside the prints"
+    after, elapsed = divide(prints)
     moved = sum(after[key] != split for key, split in split_of.items())
-    yield f"{num_added:,} more, {len(copied):,} of them copies of old ones, in {elapsed_s:.0f} s: "
+    yield f"{num_added:,} more, {len(copied):,} of them copies of old ones, in {elapsed}: "
     yield f"{moved:,} of the old ones moved, {100 * moved / num:.3f} %"
     yield f"shares: {dict(Counter(after.values()))}"
 
 
-def divide(prints: Prints) -> tuple[dict[str, str], float]:
+def divide(prints: Prints) -> tuple[dict[str, str], str]:
     readable: npt.NDArray[np.bool_] = np.ones(len(prints), np.bool_)
-    start = time.monotonic()
+    start_s, start_cpu_s = time.monotonic(), time.process_time()
     plans = [PairPlan(f"{i:08x}", (), f"{i:08x}") for i in range(len(prints))]
     grouped = group_plans(plans, parse_group_by("near-duplicates"), lambda: (prints, readable))
     splits = assign_splits(grouped.plans, val=0.1, test=0.1, seed=0)
-    elapsed_s = time.monotonic() - start
-    return {plan.key: split for split, plans in splits.items() for plan in plans}, elapsed_s
+    elapsed = f"{time.monotonic() - start_s:.0f} s ({time.process_time() - start_cpu_s:.0f} s of processor time)"
+    return {plan.key: split for split, plans in splits.items() for plan in plans}, elapsed
 
 
 def peak_mb() -> float:

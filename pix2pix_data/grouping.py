@@ -134,7 +134,8 @@ def _joined(plans: Sequence[PairPlan], labels: Sequence[object], names: Sequence
     for belongs in ([plan.group for plan in plans], labels):
         first: dict[object, int] = {}
         for i, label in enumerate(belongs):
-            sets.join(i, first.setdefault(label, i))
+            if (earlier := first.setdefault(label, i)) != i:
+                sets.join(i, earlier)
     roots = sets.roots()
     name_of: dict[int, str] = {}
     for root, name in zip(roots, names, strict=True):
