@@ -87,7 +87,7 @@ def _text(found: CheckResult) -> str:
 
 
 def _finding_lines(finding: Finding) -> list[str]:
-    lines = _wrapped(f"{finding.severity}: ", f"{finding.what} [{finding.kind}, {finding.count} pairs]")
+    lines = _wrapped(f"{finding.severity}: ", f"{finding.what} [{finding.kind}, {_pairs(finding.count)}]")
     if finding.examples:
         shown = ["; ".join(" = ".join(pairs) for pairs in finding.examples[:_EXAMPLES])]
         shown += [", ..."] if len(finding.examples) > _EXAMPLES else []
@@ -97,6 +97,10 @@ def _finding_lines(finding: Finding) -> list[str]:
     if finding.fix:
         lines += _wrapped("  to do: ", finding.fix)
     return lines
+
+
+def _pairs(num: int) -> str:
+    return f"{num} pair{'' if num == 1 else 's'}"
 
 
 def _wrapped(title: str, text: str) -> list[str]:

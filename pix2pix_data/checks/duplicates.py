@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["duplicate_findings"]
 
 _Groups = list[list["PairLook"]]
+_DIVIDE = "divide it anew: p2p-data split DATASET (of a dataset in picture files, after p2p-data import)"
 _WHY_LEAK = "scores on held-out pairs are too good: the model has seen them in training"
 
 
@@ -42,7 +43,7 @@ def duplicate_findings(looks: Sequence[PairLook], target: Callable[[PairLook], S
             "the same picture is in two splits",
             leaks,
             _WHY_LEAK,
-            "divide the dataset anew: p2p-data split DATASET",
+            _DIVIDE,
         ),
         *_finding(
             "duplicate-pairs",
@@ -64,7 +65,7 @@ def duplicate_findings(looks: Sequence[PairLook], target: Callable[[PairLook], S
             "nearly the same picture is in two splits",
             [_one_of_each_split(group) for group in near if _straddles(group)],
             _WHY_LEAK,
-            "divide the dataset anew, near-duplicates together: p2p-data split DATASET",
+            _DIVIDE,
         ),
         *_finding(
             "near-duplicates",
