@@ -9,10 +9,9 @@ from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import read_rgb
 from pix2pix_data.listing import keys_of, list_photos, match_by_key
+from pix2pix_data.pair import SPLIT_FOLDERS
 
 __all__ = ["SPLIT_FOLDERS", "doubt_of_sides", "open_classic"]
-
-SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid", "eval"), "test": ("test",)}
 
 
 class ClassicDataset(PairDataset):
@@ -67,14 +66,12 @@ def open_classic(path: Path) -> PairDataset:
     files: dict[str, list[tuple[str, tuple[Path, ...]]]] = {}
     for split, names in SPLIT_FOLDERS.items():
         for name in names:
-            if (path / name).is_dir():
-                listing = list_photos(path / name)
-                keys = keys_of(listing.photos, path / name)
-                files[split] = [(key, (photo,)) for key, photo in zip(keys, listing.photos, strict=True)]
-                break
-            if (path / f"{name}A").is_dir() and (path / f"{name}B").is_dir():
-                files[split] = _two_folders(path / f"{name}A", path / f"{name}B")
-                break
+            pairs = _pairs_called(path, name)
+            if pairs and split in files:
+                fix = "leave one of them, or make them one"
+                raise FormatError(f"more than one folder is that of the {split} split", where=path / name, fix=fix)
+            if pairs:
+                files[split] = pairs
     if "train" not in files:
         raise FormatError(
             "no paired dataset here: neither build.json nor train/ nor trainA/ and trainB/",
@@ -82,6 +79,16 @@ def open_classic(path: Path) -> PairDataset:
             fix=f"from photos, make one first, such as: p2p-data edges {path}",
         )
     return ClassicDataset(path, files)
+
+
+def _pairs_called(path: Path, name: str) -> list[tuple[str, tuple[Path, ...]]]:
+    """List the pairs in the folder of a split, or in its two folders; none where these are not there."""
+    if (path / name).is_dir():
+        photos = list_photos(path / name).photos
+        return [(key, (photo,)) for key, photo in zip(keys_of(photos, path / name), photos, strict=True)]
+    if (path / f"{name}A").is_dir() and (path / f"{name}B").is_dir():
+        return _two_folders(path / f"{name}A", path / f"{name}B")
+    return []
 
 
 def _two_folders(folder_a: Path, folder_b: Path) -> list[tuple[str, tuple[Path, ...]]]:

@@ -63,6 +63,13 @@ def test_side_by_side_files_are_split_in_the_middle(tmp_path, draw):
     assert np.array_equal(pair.b, right)
 
 
+def test_two_folders_of_one_split_are_an_error(tmp_path, draw):
+    for name in ("train", "val", "eval"):
+        write_png(tmp_path / name / "1.png", draw(1, 140, 70))
+    with pytest.raises(FormatError, match="more than one folder is that of the validation split"):
+        open_dataset(tmp_path)
+
+
 def test_photos_in_a_folder_called_train_raise_a_doubt(tmp_path, draw):
     write_png(tmp_path / "photos" / "train" / "1.png", draw(1, 90, 70))
     write_png(tmp_path / "pairs" / "train" / "1.png", draw(1, 140, 70))
