@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pix2pix_data.errors import FormatError
 
-__all__ = ["KNOWN_COLUMNS", "choose_columns"]
+__all__ = ["KNOWN_COLUMNS", "choose_columns", "told_columns"]
 
 KNOWN_COLUMNS = (
     ("imageA", "imageB"),  # the public pix2pix sets on the hub, and ours
@@ -53,3 +53,9 @@ def choose_columns(
         if set(pair) <= set(names):
             return pair
     raise FormatError(f"no known pair of columns among: {listed}", where=where, fix="name A and B: --columns A,B")
+
+
+def told_columns(chosen: tuple[str, str], there: Collection[str]) -> str:
+    """Say which columns are A and B, and which of those that are there are left out."""
+    left_out = sorted({*there} - {*chosen, "key", "group"})
+    return f"A is {chosen[0]} and B is {chosen[1]}" + (f" (left out: {', '.join(left_out)})" if left_out else "")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pix2pix_data.errors import FormatError, ImageError
-from pix2pix_data.layouts.column_names import choose_columns
+from pix2pix_data.layouts.column_names import choose_columns, told_columns
 from pix2pix_data.layouts.file_tree import FileTree, is_picture, leads_outside
 from pix2pix_data.layouts.found import FilePair, Found, read_file_pairs, sort_splits, split_in
 from pix2pix_data.listing import to_utf8
@@ -46,10 +46,11 @@ def find_image_folder(tree: FileTree, columns: tuple[str, str] | None) -> Found 
         return None
     pairs: dict[str, list[FilePair]] = {}
     failed: list[Failed] = []
-    names = ("", "")
+    names, there = ("", ""), set[str]()
     for table in tables:
         rows = list(_rows(tree, table))
-        names = choose_columns({_column(name) for row in rows for name in row}, columns, where=tree.path / table)
+        there |= {_column(name) for row in rows for name in row if name}
+        names = choose_columns(there, columns, where=tree.path / table)
         members = pairs.setdefault(split_in(table), [])
         for number, row in enumerate(rows, 1):
             outcome = _pair_of(row, names, table, tree)
@@ -62,7 +63,7 @@ def find_image_folder(tree: FileTree, columns: tuple[str, str] | None) -> Found 
     failed += [Failed(name, name, "no row of a table names this picture") for name in unnamed]
     pairs = sort_splits(pairs)
     return Found(
-        f"pictures named by {tables[0].name}, A is {names[0]} and B is {names[1]}",
+        f"pictures named by {tables[0].name}, {told_columns(names, there)}",
         {split: len(members) for split, members in pairs.items()},
         lambda split: read_file_pairs(tree, pairs[split]),
         tuple(failed),
@@ -82,7 +83,7 @@ def _rows(tree: FileTree, table: Path) -> Iterator[dict[str, Any]]:
             if not all(isinstance(row, dict) for row in rows):
                 raise ValueError("each line must be a record in braces")
             yield from rows
-    except (ImageError, ValueError, csv.Error, pa.ArrowException) as error:
+    except (ImageError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise FormatError(f"the table cannot be read: {error}", where=tree.path / table) from error
 
 

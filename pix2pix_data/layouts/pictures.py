@@ -35,14 +35,12 @@ def find_two_folders(tree: FileTree) -> Found | None:
     known = _read_known(tree, root)
     pairs: dict[str, list[FilePair]] = {}
     for split, words in SPLIT_FOLDERS.items():
-        candidates = [(Path(a.format(word)), Path(b.format(word))) for word in words for a, b in _SIDES]
-        candidates += [(Path("A"), Path("B"))] if split == "train" else []
-        for a, b in candidates:
+        for a, b in ((Path(a.format(word)), Path(b.format(word))) for word in words for a, b in _SIDES):
             if a in folders and b in folders:
-                of_a, of_b = _named(pictures, root / a), _named(pictures, root / b)
-                both = {name: (file, of_b[name]) for name, file in of_a.items() if name in of_b}
-                pairs[split] = [_file_pair(split, name, files, known) for name, files in both.items()]
+                pairs[split] = _matched(pictures, root / a, root / b, split, known)
                 break
+    if not pairs and {Path("A"), Path("B")} <= folders:
+        pairs["train"] = _matched(pictures, root / "A", root / "B", "train", known)
     return _found(tree, "two folders, A and B, matched by name", pairs, pictures) if pairs else None
 
 
@@ -74,6 +72,11 @@ def _pictures(tree: FileTree) -> tuple[list[Path], Path]:
 def _named(pictures: Sequence[Path], folder: Path) -> dict[str, Path]:
     inside = tuple(file for file in pictures if file.is_relative_to(folder))
     return dict(zip(keys_of(inside, folder), inside, strict=True))
+
+
+def _matched(pictures: Sequence[Path], folder_a: Path, folder_b: Path, split: str, known: _Known) -> list[FilePair]:
+    of_a, of_b = _named(pictures, folder_a), _named(pictures, folder_b)
+    return [_file_pair(split, name, (file, of_b[name]), known) for name, file in of_a.items() if name in of_b]
 
 
 def _file_pair(split: str, name: str, files: tuple[Path, ...], known: _Known) -> FilePair:
@@ -111,6 +114,6 @@ def _read_known(tree: FileTree, root: Path) -> _Known:
     try:
         records = map(json.loads, tree.read(file).decode("utf-8").splitlines())
         return {(str(one["split"]), str(one["name"])): (str(one["key"]), str(one["group"])) for one in records}
-    except (ImageError, ValueError, TypeError, KeyError) as error:
+    except (ImageError, ValueError, TypeError, KeyError, RecursionError) as error:
         what = f"the names of pairs cannot be read: {error!r}"
         raise FormatError(what, where=file, fix="export again, or remove this file") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pix2pix_data.errors import ImageError
 from pix2pix_data.layouts.archives import open_tar
-from pix2pix_data.layouts.column_names import KNOWN_COLUMNS, choose_columns
+from pix2pix_data.layouts.column_names import KNOWN_COLUMNS, choose_columns, told_columns
 from pix2pix_data.layouts.file_tree import FileTree, is_picture
 from pix2pix_data.layouts.found import FilePair, Found, RawPair, read_file_pairs, split_in
 from pix2pix_data.listing import to_utf8
@@ -96,7 +96,7 @@ def find_samples(tree: FileTree, columns: tuple[str, str] | None, *, scratch: Pa
             yield from _read(shard, a, b)
 
     num_pairs = {split: counts[split] for split in SPLITS if counts[split]}
-    return Found(f"WebDataset, A is {a} and B is {b}", num_pairs, read, tuple(failed))
+    return Found(f"WebDataset, {told_columns((a, b), fields)}", num_pairs, read, tuple(failed))
 
 
 def _fields(tree: FileTree) -> Counter[str]:
@@ -143,5 +143,5 @@ def _key_and_group(tree: FileTree, sample: _Sample, name: str) -> tuple[str, str
     try:
         record = json.loads(tree.read(sample.record)) if sample.record is not None else {}
         return str(record.get("key", name)), str(record.get("group", record.get("key", name)))
-    except (ImageError, ValueError, AttributeError):  # a record of something else
+    except (ImageError, ValueError, AttributeError, RecursionError):  # a record of something else
         return name, name

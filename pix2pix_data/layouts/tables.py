@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import FormatError, ImageError
-from pix2pix_data.layouts.column_names import choose_columns
+from pix2pix_data.layouts.column_names import choose_columns, told_columns
 from pix2pix_data.layouts.file_tree import FileTree, leads_outside
 from pix2pix_data.layouts.found import Found, RawPair, split_in
 from pix2pix_data.layouts.image_folder import is_metadata
@@ -39,12 +39,14 @@ def find_tables(tree: FileTree, columns: tuple[str, str] | None) -> Found | None
         return None
     by_split: dict[str, list[Path]] = {}
     counts = dict.fromkeys(SPLITS, 0)
+    there: set[str] = set()
     names: tuple[str, str] | None = columns
     for file in files:
         with _table(tree, file) as table:
             names = choose_columns(
                 _picture_columns(table.schema), names, where=tree.path / file, there=table.schema.names
             )
+            there |= set(table.schema.names)
             by_split.setdefault(split_in(file), []).append(file)
             counts[split_in(file)] += table.num_rows
     assert names is not None
@@ -54,7 +56,7 @@ def find_tables(tree: FileTree, columns: tuple[str, str] | None) -> Found | None
         for file in by_split[split]:
             yield from _read(tree, file, a, b)
 
-    layout = f"{files[0].suffix[1:].capitalize()} tables, A is {a} and B is {b}"
+    layout = f"{files[0].suffix[1:].capitalize()} tables, {told_columns(names, there)}"
     return Found(layout, {split: num for split, num in counts.items() if num}, read)
 
 
@@ -81,7 +83,9 @@ class _Table:
 
     def _arrow_batches(self) -> Iterator[Any]:
         self._stream.seek(0)
-        yield from pa.ipc.open_stream(self._stream)
+        for batch in pa.ipc.open_stream(self._stream):
+            batch.validate(full=True)  # Arrow trusts the offsets in a file, and would read beyond its memory
+            yield batch
 
 
 @contextlib.contextmanager
@@ -89,7 +93,7 @@ def _table(tree: FileTree, file: Path) -> Iterator[_Table]:
     try:
         with tree.open(file) as stream:
             yield _Table(stream, is_parquet=file.suffix == ".parquet")
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, SystemError) as error:  # names that are no UTF-8, negative sizes
         raise FormatError(f"damaged table: {error}", where=tree.path / file, fix="fetch it again") from error
 
 

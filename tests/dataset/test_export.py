@@ -77,6 +77,16 @@ def test_side_by_side_png_gives_the_same_pixels_back(dataset):
         assert after[name].group == pair.group
 
 
+@pytest.mark.parametrize("to", ["ab", "folders"])
+def test_what_the_trainer_reads_is_the_same(dataset, to):
+    out, _ = exported(dataset, to)
+    read = open_dataset(out)
+    assert read.num_pairs == {"train": 7, "test": 2}
+    old = [pair.decode().b for pair in pairs_of(dataset).values()]
+    new = [pair.b for split in read.num_pairs for pair in read.pairs(split)]
+    assert sorted(map(np.ndarray.tobytes, old)) == sorted(map(np.ndarray.tobytes, new))
+
+
 def test_one_jpeg_encoding_is_told_and_measured(dataset):
     out, notes = exported(dataset, "ab", jpeg=True)
     before, after = pairs_of(dataset), pairs_of(imported(out))

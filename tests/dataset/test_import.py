@@ -102,6 +102,12 @@ def test_a_picture_without_a_partner_is_accounted_for(take_in, sides, tmp_path):
     assert json.loads((tmp_path / "out" / "build.json").read_text())["others"] == ["trainA/notes.txt"]
 
 
+def test_folders_a_and_b_without_splits_are_training_pairs(take_in, sides, tmp_path):
+    files = {name.replace("train", "").replace("val", ""): content for name, content in folders_of(sides).items()}
+    pairs, _ = take_in(write(tmp_path / "in", files))
+    assert list(pairs) == [("train", f"train/{i}") for i in range(4)]
+
+
 def test_swapped_sides_are_swapped_back(take_in, sides, tmp_path):
     pairs, _ = take_in(write(tmp_path / "in", folders_of(sides)), swap=True)
     assert [(pair.b, pair.a) for pair in pairs.values()] == sides
@@ -213,6 +219,31 @@ def test_tables_with_pictures_are_read(take_in, sides, tmp_path, suffix, names):
     assert [key for key in pairs if key[0] == "test"] == [("test", f"test-00000-of-00001/{i}") for i in range(4)]
     assert [(pair.a, pair.b) for pair in pairs.values()] == sides * 2
     assert set(failed) == {f"{split}-00000-of-00001.{suffix}, row 4" for split in ("train", "test")}
+
+
+def test_columns_that_are_left_out_are_told(tmp_path, sides):
+    rows = [{"imageA": a, "imageB": b, "key": "1", "caption": "a shoe"} for a, b in sides[:1]]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
+    with open_layout(tmp_path / "x.parquet", ImportOptions(), scratch=tmp_path) as opened:
+        assert opened.found.layout == "Parquet tables, A is imageA and B is imageB (left out: caption)"
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_damaged_tables_are_told(take_in, sides, tmp_path, suffix):
+    table = pa.table({"imageA": [sides[0][0]], "imageB": [sides[0][1]]})
+    whole = io.BytesIO()
+    if suffix == "parquet":
+        pq.write_table(table, whole)
+    else:
+        with pa.ipc.new_stream(whole, table.schema) as writer:
+            writer.write_table(table)
+    damaged = [whole.getvalue()[: len(whole.getvalue()) // 2], whole.getvalue().replace(b"imageA", b"\xffmageA")]
+    if suffix == "arrow":  # a picture that ends before it begins
+        damaged.append(whole.getvalue().replace(struct.pack("<ii", 0, len(sides[0][0])), struct.pack("<ii", 0, -7)))
+    for content in damaged:
+        path = write(tmp_path, {f"in.{suffix}": content}) / f"in.{suffix}"
+        with pytest.raises(FormatError):
+            take_in(path)
 
 
 def test_unknown_columns_are_listed(tmp_path, sides):
