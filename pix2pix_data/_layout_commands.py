@@ -91,6 +91,8 @@ def import_(
         for reason, num in reasons.most_common(5):
             result(f"  {num} x {reason}")
         result(f"  each one: {out / 'failures.jsonl'}")
+    if opened.tree.others:
+        say(f"  {len(opened.tree.others)} other files are no pictures; build.json names them")
     result(f"look at {out / 'preview.png'}")
     result(f"next: p2p-data check {shlex.quote(str(out))}")
     if summary.num_failed > max_failed * (num_pairs + summary.num_failed):

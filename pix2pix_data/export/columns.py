@@ -72,8 +72,7 @@ class WebDataset(ExportLayout):
 
     def notes(self) -> list[str]:
         mixed = [column for column, suffixes in self._suffixes.items() if len(suffixes) > 1]
-        told = [f"{column} holds PNG and JPEG files, all called .jpg: `datasets` wants one name" for column in mixed]
-        return [*super().notes(), *told]
+        return [f"{column} holds PNG and JPEG files, all called .jpg: `datasets` wants one name" for column in mixed]
 
     def _sides(self, pair: NamedPair) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
         return (self.columns.a, pair.a), (self.columns.b, pair.b)

@@ -24,13 +24,17 @@ _OWN = {"key", "group"}
 
 @dataclass(frozen=True, slots=True)
 class NamedPair:
-    """A pair with the name of its files, without ending; both sides are PNG or JPEG files of their own."""
+    """A pair with the name of its files, without ending; both sides are PNG or JPEG files of their own.
+
+    `num_encoded` of them were encoded anew, without loss.
+    """
 
     name: str
     key: str
     group: str
     a: bytes
     b: bytes
+    num_encoded: int = 0
 
 
 class ExportLayout(ABC):
@@ -44,6 +48,9 @@ class ExportLayout(ABC):
     num_pairs : mapping of str to int
         Pairs of each split that will be written.
     """
+
+    keeps_files: ClassVar[bool] = True
+    """Whether the files of both sides are written as they are."""
 
     default_columns: ClassVar[str] = ""
     """What stands behind the colon in --to; empty where a layout has no columns."""
@@ -61,8 +68,8 @@ class ExportLayout(ABC):
         """Write the pairs of a split; called once for each."""
 
     def notes(self) -> list[str]:
-        """Say what became of the pictures, when all is written."""
-        return ["every picture is the very file that it was"]
+        """Say what the user should know of the files, when all are written."""
+        return []
 
 
 def parse_columns(text: str, caption: str) -> Columns:
@@ -110,9 +117,9 @@ def both_sides(name: str, pair: EncodedPair) -> NamedPair:
     ImageError
         If a side must be decoded, and cannot be; it names the key.
     """
-    a, b = pair.a, pair.b
-    if b is None or not (suffix_of(a) and suffix_of(b)):
-        decoded = pair.decode()
-        a = a if b is not None and suffix_of(a) else encode_png(decoded.a)
-        b = b if b is not None and suffix_of(b) else encode_png(decoded.b)
-    return NamedPair(name, pair.key, pair.group, a, b)
+    if pair.b is not None and suffix_of(pair.a) and suffix_of(pair.b):
+        return NamedPair(name, pair.key, pair.group, pair.a, pair.b)
+    decoded = pair.decode()
+    a = pair.a if pair.b is not None and suffix_of(pair.a) else encode_png(decoded.a)
+    b = pair.b if pair.b is not None and suffix_of(pair.b) else encode_png(decoded.b)
+    return NamedPair(name, pair.key, pair.group, a, b, num_encoded=(a is not pair.a) + (b is not pair.b))

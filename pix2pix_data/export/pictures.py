@@ -51,6 +51,8 @@ class TwoFolders(_PictureFiles):
 class SideBySide(_PictureFiles):
     """train/, val/ and test/ with both sides in one PNG, A on the left: no pixel changes."""
 
+    keeps_files = False
+
     def __init__(self, folder: Path, columns: Columns, num_pairs: Mapping[str, int]) -> None:
         super().__init__(folder, columns, num_pairs)
         self._num_bytes = {"before": 0, "now": 0}
@@ -67,7 +69,7 @@ class SideBySide(_PictureFiles):
         return f"{name}.png", encode_png(both)
 
     def notes(self) -> list[str]:
-        return [f"PNG: every pixel of both sides is as it was, in {self._times()} the bytes of the dataset's pictures"]
+        return [f"PNG: every pixel of both sides is as it was, in {self._times()} the bytes of the sides by themselves"]
 
     def _times(self) -> str:
         return f"{self._num_bytes['now'] / self._num_bytes['before']:.2g} times"
@@ -92,7 +94,7 @@ class JpegSideBySide(SideBySide):
 
     def notes(self) -> list[str]:
         told = " and ".join(f"{side} {self._psnr(error)}" for side, error in self._squared_error.items())
-        size = f"JPEG quality 95: {self._times()} the bytes of the dataset's pictures"
+        size = f"JPEG quality 95: {self._times()} the bytes of the sides by themselves"
         return [size, f"this encoding changed pixels: {told}; without --jpeg no pixel changes"]
 
     def _psnr(self, squared_error: int) -> str:

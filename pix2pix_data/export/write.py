@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -109,10 +110,18 @@ def export_pairs(plan: ExportPlan, out: Path) -> list[str]:
     with new_folder(out) as beside:
         layout = plan.layout(beside, plan.columns, plan.num_pairs)
         layout.prepare(chain.from_iterable(_pairs(plan, split) for split in plan.names))
+        counts: Counter[str] = Counter()
         with ProgressLine("Exporting", sum(plan.num_pairs.values()), unit="pairs") as progress:
             for split in plan.names:
-                layout.write(split, _counted(_pairs(plan, split), progress))
-    return layout.notes()
+                layout.write(split, _counted(_pairs(plan, split), counts, progress))
+    return [*(_told(counts) if layout.keeps_files else []), *layout.notes()]
+
+
+def _told(counts: Counter[str]) -> list[str]:
+    if not counts["encoded"]:
+        return ["every picture is the very file that it was"]
+    told = f"{counts['encoded']} pictures had no PNG or JPEG file of their own: now they do, PNG with the same pixels"
+    return [told, f"the other {counts['kept']} are the very files that they were"] if counts["kept"] else [told]
 
 
 def _pairs(plan: ExportPlan, split: str) -> Iterator[NamedPair]:
@@ -120,7 +129,9 @@ def _pairs(plan: ExportPlan, split: str) -> Iterator[NamedPair]:
         yield both_sides(name, pair)
 
 
-def _counted(pairs: Iterator[NamedPair], progress: ProgressLine) -> Iterator[NamedPair]:
+def _counted(pairs: Iterator[NamedPair], counts: Counter[str], progress: ProgressLine) -> Iterator[NamedPair]:
     for pair in pairs:
         yield pair
+        counts["encoded"] += pair.num_encoded
+        counts["kept"] += 2 - pair.num_encoded
         progress.advance()

@@ -13,7 +13,16 @@ from pix2pix_data.layouts.file_tree import FileTree
 from pix2pix_data.listing import to_utf8
 from pix2pix_data.pair import SPLITS, Failed
 
-__all__ = ["FilePair", "Found", "RawPair", "common_root", "read_file_pairs", "sort_splits", "split_called", "split_in"]
+__all__ = [
+    "FilePair",
+    "Found",
+    "RawPair",
+    "common_root",
+    "read_file_pairs",
+    "sort_splits",
+    "split_in",
+    "split_of_folders",
+]
 
 _SPLIT_OF_WORD = {word: split for split, words in SPLIT_FOLDERS.items() for word in words}
 
@@ -73,15 +82,20 @@ def read_file_pairs(tree: FileTree, pairs: Iterable[FilePair]) -> Iterator[RawPa
             yield RawPair(EncodedPair(pair.key, pair.group, contents[0], b), source)
 
 
-def split_called(word: str) -> str | None:
+def _split_called(word: str) -> str | None:
     """Return the split that a word names: train, validation (val, valid, eval) or test; None for other words."""
     return _SPLIT_OF_WORD.get(word.casefold())
 
 
 def split_in(file: Path) -> str:
     """Return the split that a path names, in a folder or at the beginning of its name; train if it names none."""
-    words = (*file.parts[:-1], file.name.replace(".", "-").replace("_", "-").partition("-")[0])
-    return next(filter(None, map(split_called, words)), "train")
+    word = file.name.replace(".", "-").replace("_", "-").partition("-")[0]
+    return split_of_folders(file.parent / word / file.name)
+
+
+def split_of_folders(file: Path) -> str:
+    """Return the split that a folder of a path names; train if none does."""
+    return next(filter(None, map(_split_called, file.parts[:-1])), "train")
 
 
 def sort_splits(by_split: Mapping[str, list[FilePair]]) -> dict[str, list[FilePair]]:
@@ -101,7 +115,7 @@ def common_root(files: Iterable[Path]) -> Path:
     root: list[str] = []
     for folders in zip(*parts, strict=False):
         name = folders[0]
-        if len(set(folders)) > 1 or split_called(name) or split_called(name.rstrip("AB").rstrip("_")):
+        if len(set(folders)) > 1 or _split_called(name) or _split_called(name.rstrip("AB").rstrip("_")):
             break
         root.append(name)
     return Path(*root)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.layouts.column_names import choose_columns, told_columns
 from pix2pix_data.layouts.file_tree import FileTree, is_picture, leads_outside
-from pix2pix_data.layouts.found import FilePair, Found, read_file_pairs, sort_splits, split_in
+from pix2pix_data.layouts.found import FilePair, Found, read_file_pairs, sort_splits, split_of_folders
 from pix2pix_data.listing import to_utf8
 from pix2pix_data.pair import Failed
 
@@ -51,11 +51,10 @@ def find_image_folder(tree: FileTree, columns: tuple[str, str] | None) -> Found 
         rows = list(_rows(tree, table))
         there |= {_column(name) for row in rows for name in row if name}
         names = choose_columns(there, columns, where=tree.path / table)
-        members = pairs.setdefault(split_in(table), [])
         for number, row in enumerate(rows, 1):
             outcome = _pair_of(row, names, table, tree)
             if isinstance(outcome, FilePair):
-                members.append(outcome)
+                pairs.setdefault(split_of_folders(outcome.files[1]), []).append(outcome)
             else:
                 failed.append(Failed(f"{table.as_posix()}:{number}", to_utf8(table.as_posix()), outcome))
     named = {file for members in pairs.values() for pair in members for file in pair.files}

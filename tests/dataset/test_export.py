@@ -118,9 +118,10 @@ def test_the_same_dataset_gives_the_same_files(dataset, contents, tmp_path, to):
 def test_a_side_by_side_folder_can_be_exported(tmp_path, draw):
     (tmp_path / "ab" / "train").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "ab" / "train" / "1.bmp"), np.hstack([draw(1), draw(2)])[:, :, ::-1])
-    out, _ = exported(tmp_path / "ab", "folders")
+    out, notes = exported(tmp_path / "ab", "folders")
     assert np.array_equal(read_rgb(out / "trainA" / "1.png"), draw(1))
     assert np.array_equal(read_rgb(out / "trainB" / "1.png"), draw(2))
+    assert notes == ["2 pictures had no PNG or JPEG file of their own: now they do, PNG with the same pixels"]
 
 
 def test_file_names_are_safe_and_differ():

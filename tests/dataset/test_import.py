@@ -190,6 +190,15 @@ def test_an_image_folder_is_read_by_its_table(take_in, sides, tmp_path, table):
     assert failed == dict.fromkeys(("train/3.jpg", "train/c/3.png"), "no row of a table names this picture")
 
 
+def test_one_table_above_the_splits_names_the_pictures_of_all(take_in, sides, tmp_path):
+    rows = [{"source": f"{split}/0.png", "target": f"{split}/0.jpg"} for split in ("train", "val")]
+    files = {f"{split}/0.png": sides[0][0] for split in ("train", "val")}
+    files |= {f"{split}/0.jpg": sides[0][1] for split in ("train", "val")}
+    files["metadata.jsonl"] = "\n".join(map(json.dumps, rows)).encode()
+    pairs, _ = take_in(write(tmp_path / "in", files))
+    assert list(pairs) == [("train", "train/0"), ("validation", "val/0")]
+
+
 def test_rows_that_lead_outside_are_refused(take_in, sides, tmp_path):
     write(tmp_path, {"secret.png": sides[0][0]})
     bad = ["../secret.png", str(tmp_path / "secret.png"), "C:\\secret.png", "file://secret.png", "no.png", "", 7]
