@@ -23,6 +23,7 @@ from pix2pix_data.checks.files import broken_findings, build_findings, file_find
 from pix2pix_data.checks.frames import constant_borders
 from pix2pix_data.checks.labels import label_findings
 from pix2pix_data.checks.look import Broken, PairLook, Sums, look_at
+from pix2pix_data.checks.order import swapped_sides
 from pix2pix_data.checks.placing import placing_findings
 from pix2pix_data.checks.seam import seam_findings
 from pix2pix_data.checks.sides import about_side, kind_of, side_findings
@@ -200,6 +201,7 @@ def _findings(dataset: PairDataset, seen: _Seen, kind_a: Kind, kind_b: Kind) -> 
     photos_on_a = kind_a == "photos" and kind_b != "photos"
     return [
         *side_findings(looks, kind_a, kind_b),
+        *swapped_sides(looks),
         *placing_findings(looks, sums.surfaces, sums.num_surfaces),
         *seam_findings(sums.seam, looks),
         *duplicate_findings(looks, lambda look: look.a if photos_on_a else look.b),

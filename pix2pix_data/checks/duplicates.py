@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["duplicate_findings"]
 
 _Groups = list[list["PairLook"]]
-_DIVIDE = "divide it anew: p2p-data split DATASET (of a dataset in picture files, after p2p-data import)"
+_DIVIDE = "divide the dataset anew: p2p-data split DATASET (of picture files, after p2p-data import)"
+_LOOK = f"look at them; different products on white may be this alike. Where they are copies, {_DIVIDE}"
 _WHY_LEAK = "scores on held-out pairs are too good: the model has seen them in training"
 
 
@@ -62,10 +63,10 @@ def duplicate_findings(looks: Sequence[PairLook], target: Callable[[PairLook], S
         *_finding(
             "near-leaks",
             "warning",
-            "nearly the same picture is in two splits",
+            "pictures in two splits look nearly the same",
             [_one_of_each_split(group) for group in near if _straddles(group)],
-            _WHY_LEAK,
-            _DIVIDE,
+            f"of copies, {_WHY_LEAK}",
+            _LOOK,
         ),
         *_finding(
             "near-duplicates",

@@ -24,7 +24,8 @@ _NO_BETTER = 0.9  # of its height: as high as that without a shift, a peak elsew
 _FLIP_REACH = slice(REACH_PX - 8, REACH_PX + 9)
 _FLIP_RISE = 1.3  # a facade is nearly its own mirror image
 _FEWEST_TO_RELATE = 20
-_UNRELATED = 2.5  # height of the mean peak; the clean sets reach 11 and more, shuffled ones 2 at most
+_UNRELATED, _RELATED = 3.0, 4.0  # height of the mean peak; clean sets reach 11 and more, shuffled ones 2.3 at most
+_ONE_BY_CHANCE = 5.0  # height that one surface reaches; of a mean, by the root of their number less
 _MANY = 0.2  # share of pairs from which it is an error
 
 
@@ -44,8 +45,9 @@ def placing_findings(looks: Sequence[PairLook], surfaces: Surfaces | None, num_s
     means = surfaces / num_surfaces
     peak = peak_of(means[0])
     flipped = means[1:, _FLIP_REACH, _FLIP_REACH].max(axis=(1, 2))
-    sure = 4 + 5 / np.sqrt(num_surfaces)  # one surface reaches 5 by chance, the mean of many a structure they share
-    if max(peak.height, flipped.max()) < min(sure, _UNRELATED + 5 / np.sqrt(num_surfaces)):
+    chance = _ONE_BY_CHANCE / np.sqrt(num_surfaces)
+    sure = _RELATED + chance
+    if max(peak.height, flipped.max()) < _UNRELATED + chance:
         return _unrelated(looks) if num_surfaces >= _FEWEST_TO_RELATE else []
     if flipped.max() >= max(sure, _FLIP_RISE * peak.height):
         return _all_mirrored(looks, FLIPS[1 + int(flipped.argmax())])
