@@ -28,7 +28,7 @@ _SHARE_ALIKE = 0.98  # of a line's pixels
 _DEEPEST = 0.25  # of the side; what goes on longer is a background, or a blank picture
 _SHARE_ENDING = 0.3  # of the pixels that must change where the border ends
 _NARROWEST_PX = 2
-_SHARE_FRAMED = 0.5  # white space around shoes has another width in each picture: two in a hundred agree to a pixel
+_SHARE_FRAMED = 0.5  # white space around products has another width in each picture
 
 
 def frame_of(picture: RGB) -> Frame:

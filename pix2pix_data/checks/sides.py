@@ -34,8 +34,8 @@ MIDDLE_PX = 512
 FLAT_LEVELS = 8
 """Grey levels between the neighbours of a flat pixel; as in label_colors."""
 
-_BLANK_LEVELS = 8  # between the darkest and the brightest pixel; JPEG of one colour stays within 2
-_COLORFUL_LEVELS = 12  # between channels; JPEG of gray stays below
+_BLANK_LEVELS = 8  # between the darkest and the brightest pixel; JPEG moves even one colour a little
+_COLORFUL_LEVELS = 12  # between channels; JPEG moves even gray a little
 _TONE_LEVELS = 40  # from black or white
 _SHARE_TOLD = 0.99
 _GRAY = 0.01  # share of colourful pixels up to which a picture is gray
