@@ -107,7 +107,12 @@ def is_wanted(file: Path) -> bool:
     """Tell by its path whether a member of an archive is a picture, a table or an archive, and not hidden."""
     if any(part.startswith(".") or part == "__MACOSX" for part in file.parts):
         return False
-    return file.suffix.lower() in TABLES | ARCHIVES | {".heic", ".heif"} | Image.registered_extensions().keys()
+    return file.suffix.lower() in _wanted_suffixes()
+
+
+@functools.cache
+def _wanted_suffixes() -> frozenset[str]:
+    return TABLES | ARCHIVES | {".heic", ".heif"} | Image.registered_extensions().keys()
 
 
 def leads_outside(name: str) -> bool:

@@ -72,8 +72,10 @@ def find_samples(tree: FileTree, columns: tuple[str, str] | None, *, scratch: Pa
     """
     has_pictures = any(map(is_picture, tree.files))  # an archive beside pictures is mostly where they came from
     tars = [file for file in tree.files if not has_pictures and file.name.lower().endswith(_ENDINGS)]
-    if not tars and columns is None and not any(set(pair) <= _fields(tree).keys() for pair in KNOWN_COLUMNS):
-        return None
+    if not tars and columns is None:
+        here = _fields(tree).keys()
+        if not any(set(pair) <= here for pair in KNOWN_COLUMNS):
+            return None
     shards = [_Shard(tree, tar, scratch) for tar in tars] or [_Shard(tree, None, scratch)]
     fields: Counter[str] = Counter()
     for shard in shards:
