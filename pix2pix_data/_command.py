@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pix2pix_data import _options
+from pix2pix_data._show_commands import report_new
 from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
@@ -123,6 +124,8 @@ def _run(
         _tell_others(plan.others)
         return
     summary = build(plan, maker, source, out, workers=workers, overwrite=overwrite)
+    if not summary.was_complete or not (out / "report.html").is_file():
+        report_new(out, photos=source)
     num_unused = sum(isinstance(one, Unused) for one in plan.failed)
     num_failed = summary.num_failed - num_unused
     _tell(summary, out, time.monotonic() - start, num_unused)
@@ -160,7 +163,7 @@ def _tell(summary: BuildSummary, out: Path, elapsed_s: float, num_unused: int) -
             result(f"  {num} x {reason}")
         result(f"  each one: {out / 'failures.jsonl'}")
     _tell_others(summary.others)
-    result(f"look at {out / 'preview.png'}")
+    result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
 
 
 def _tell_others(others: list[str]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,9 @@ from pix2pix_data.errors import UsageError
 if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset
 
-__all__ = ["add_show_commands"]
+__all__ = ["add_show_commands", "report_new"]
+
+_PAIRS_CHECKED = 96  # after a build: a second or so, and enough to see what is wrong with most
 
 _Dataset = Annotated[
     Path, typer.Argument(metavar="DATASET", help="A paired dataset of any layout; its pairs are not changed.")
@@ -75,6 +79,27 @@ def report(
     write_report(pairs, found, out, photos=photos)
     result(f"{out} ({out.stat().st_size / 1e6:.1f} MB, in {duration(time.monotonic() - start)})")
     result("open it in a browser")
+
+
+def report_new(dataset: Path, *, photos: Path | None = None) -> None:
+    """Write report.html into a dataset that was just made, check some of its pairs, and say what is wrong with them."""
+    from pix2pix_data.check import check_dataset
+    from pix2pix_data.dataset import open_dataset
+    from pix2pix_data.report import write_report
+
+    found = check_dataset(dataset, workers=1, limit=_PAIRS_CHECKED)
+    write_report(open_dataset(dataset), found, dataset / "report.html", photos=photos)
+    tally = Counter(finding.severity for finding in found.findings)  # the gravest come first
+    if told := [
+        f"{tally[severity]} {severity}{'s' if tally[severity] > 1 else ''}"
+        for severity in ("error", "warning")
+        if tally[severity]
+    ]:
+        looked_at = f"a look at {found.facts.num_looked_at} pairs"
+        say(f"  {looked_at} found {' and '.join(told)}: see the report, or p2p-data check {shlex.quote(str(dataset))}")
+    for finding in found.findings:
+        if finding.severity == "error":
+            say(f"  error: {finding.what}")
 
 
 def show(

@@ -12,7 +12,7 @@ from pix2pix_data import _options
 from pix2pix_data._check_command import add_check_command
 from pix2pix_data._command import maker_command
 from pix2pix_data._layout_commands import add_layout_commands
-from pix2pix_data._show_commands import add_show_commands
+from pix2pix_data._show_commands import add_show_commands, report_new
 from pix2pix_data.build import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
@@ -125,8 +125,9 @@ def split(
     if dry_run:
         return
     resplit(plan, out)
+    report_new(out)
     result(f"{sum(plan.num_pairs.values())} pairs ({counts}) in {out}")
-    result(f"look at {out / 'preview.png'}")
+    result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
 
 
 def _size(text: str) -> tuple[int, int]:

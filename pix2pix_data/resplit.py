@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Resplit", "plan_resplit", "resplit"]
 
-_WRITTEN_ANEW = {"data", "README.md", "build.json", "preview.png"}
+_WRITTEN_ANEW = {"data", "README.md", "build.json", "preview.png", "report.html"}
 _TASK_PAIRS = 256
 
 

@@ -24,7 +24,7 @@ def test_the_whole_way_from_photos_to_a_dataset(photos, p2p_data, tmp_path):
     out, err = done.stdout.splitlines(), done.stderr.splitlines()
     assert err[0] == f"colorize: {photos} (12 pairs: 7 train, 2 validation, 3 test) -> photos-colorize"
     assert out[0].startswith("12 pairs (7 train, 2 validation, 3 test), 0 failed, in ")
-    assert out[1] == "look at photos-colorize/preview.png"
+    assert out[1] == "look at photos-colorize/report.html, or at photos-colorize/preview.png"
     assert out[2] == "next: p2p-train recipes/colorize.toml --set data.path=photos-colorize"
     card = (tmp_path / "photos-colorize" / "README.md").read_text()
     assert "p2p-data colorize photos --size 48x32 --val 2.0 --test 3.0" in card
