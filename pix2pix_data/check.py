@@ -49,6 +49,7 @@ class _Task:
     """Pairs of one split to look at, and where to write what was seen."""
 
     folder: Path
+    fingerprint: str
     split: str
     positions: tuple[int, ...]
     out: Path
@@ -127,12 +128,13 @@ def _tasks(dataset: PairDataset, positions: dict[str, list[int]], out: Path) -> 
     for split, wanted in positions.items():
         for start in range(0, len(wanted), _TASK_PAIRS):
             file = out / f"{split}-{start}.pickle"
-            tasks.append(_Task(dataset.path, split, tuple(wanted[start : start + _TASK_PAIRS]), file))
+            some = tuple(wanted[start : start + _TASK_PAIRS])
+            tasks.append(_Task(dataset.path, dataset.fingerprint, split, some, file))
     return tasks
 
 
 @functools.lru_cache(maxsize=1)
-def _opened(folder: Path) -> PairDataset:
+def _opened(folder: Path, fingerprint: str) -> PairDataset:  # noqa: ARG001 - what has changed is opened anew
     """Open a dataset once in each process: listing a large folder takes longer than looking at a few dozen pairs."""
     return open_dataset(folder)
 
@@ -140,7 +142,7 @@ def _opened(folder: Path) -> PairDataset:
 def _look(task: _Task, tick: Tick) -> None:
     """Look at the pairs of a task and write what was seen."""
     seen = _Seen()
-    for name, encoded in _encoded_pairs(_opened(task.folder), task.split, task.positions):
+    for name, encoded in _encoded_pairs(_opened(task.folder, task.fingerprint), task.split, task.positions):
         if isinstance(encoded, Broken):
             seen.broken.append(encoded)
         else:

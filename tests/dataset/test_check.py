@@ -104,6 +104,13 @@ def test_a_limit_looks_at_pairs_spread_over_all(plant):
     assert result.facts.num_pairs == {"train": 25, "validation": 5}
 
 
+def test_a_dataset_that_has_changed_is_looked_at_anew(plant):
+    folder = plant()
+    assert found(folder)[1].facts.num_pairs["train"] == 25
+    (folder / "train" / "00.png").unlink()
+    assert found(folder)[1].facts.num_looked_at == 29
+
+
 def test_what_is_no_dataset_is_a_named_error(tmp_path):
     (tmp_path / ".build").mkdir()
     with pytest.raises(FormatError, match="not finished"):
