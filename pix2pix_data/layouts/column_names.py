@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pix2pix_data.errors import FormatError
+from pix2pix_data.listing import to_utf8
 
 __all__ = ["KNOWN_COLUMNS", "choose_columns", "told_columns"]
 
@@ -44,7 +45,7 @@ def choose_columns(
     FormatError
         If a wanted column is not there, or no known pair is.
     """
-    listed = ", ".join(there or sorted(names))
+    listed = to_utf8(", ".join(there or sorted(names)))
     if wanted is not None:
         if missing := [name for name in wanted if name not in names]:
             raise FormatError(f"no column {missing[0]!r} among: {listed}", where=where, fix="correct --columns")
@@ -58,4 +59,5 @@ def choose_columns(
 def told_columns(chosen: tuple[str, str], there: Collection[str]) -> str:
     """Say which columns are A and B, and which of those that are there are left out."""
     left_out = sorted({*there} - {*chosen, "key", "group"})
-    return f"A is {chosen[0]} and B is {chosen[1]}" + (f" (left out: {', '.join(left_out)})" if left_out else "")
+    told = f"A is {chosen[0]} and B is {chosen[1]}" + (f" (left out: {', '.join(left_out)})" if left_out else "")
+    return to_utf8(told)

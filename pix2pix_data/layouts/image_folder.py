@@ -51,15 +51,16 @@ def find_image_folder(tree: FileTree, columns: tuple[str, str] | None) -> Found 
         rows = list(_rows(tree, table))
         there |= {_column(name) for row in rows for name in row if name}
         names = choose_columns(there, columns, where=tree.path / table)
+        name = to_utf8(table.as_posix())
         for number, row in enumerate(rows, 1):
             outcome = _pair_of(row, names, table, tree)
             if isinstance(outcome, FilePair):
                 pairs.setdefault(split_of_folders(outcome.files[1]), []).append(outcome)
             else:
-                failed.append(Failed(f"{table.as_posix()}:{number}", to_utf8(table.as_posix()), outcome))
+                failed.append(Failed(f"{name}:{number}", name, to_utf8(outcome)))
     named = {file for members in pairs.values() for pair in members for file in pair.files}
     unnamed = (to_utf8(file.as_posix()) for file in tree.files if is_picture(file) and file not in named)
-    failed += [Failed(name, name, "no row of a table names this picture") for name in unnamed]
+    failed += [Failed(file, file, "no row of a table names this picture") for file in unnamed]
     pairs = sort_splits(pairs)
     return Found(
         f"pictures named by {tables[0].name}, {told_columns(names, there)}",

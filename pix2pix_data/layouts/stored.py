@@ -8,6 +8,7 @@ from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import Photo, decode_photo, encode_jpeg, encode_png
 from pix2pix_data.layouts.found import RawPair
+from pix2pix_data.listing import to_utf8
 from pix2pix_data.pair import Failed, Pair
 
 __all__ = ["StoredPair", "store_pair"]
@@ -48,7 +49,8 @@ def store_pair(raw: RawPair, *, swap: bool, jpeg: bool) -> StoredPair | Failed:
         kind_b, file_b = _encoded(*b, jpeg=jpeg)
     except ImageError as error:
         return Failed(raw.pair.key, raw.source, error.what)
-    return StoredPair(EncodedPair(raw.pair.key, raw.pair.group, file_a, file_b), (kind_a, kind_b))
+    key, group = to_utf8(raw.pair.key), to_utf8(raw.pair.group)  # JSON may hold halves of characters
+    return StoredPair(EncodedPair(key, group, file_a, file_b), (kind_a, kind_b))
 
 
 def _decoded(pair: EncodedPair) -> tuple[tuple[Photo, bytes], tuple[Photo, bytes]]:

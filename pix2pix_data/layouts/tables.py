@@ -46,6 +46,8 @@ def find_tables(tree: FileTree, columns: tuple[str, str] | None) -> Found | None
             names = choose_columns(
                 _picture_columns(table.schema), names, where=tree.path / file, there=table.schema.names
             )
+            if twice := [name for name in names if table.schema.names.count(name) > 1]:
+                raise FormatError(f"column {twice[0]} is there twice", where=tree.path / file, fix="rename one of them")
             there |= set(table.schema.names)
             by_split.setdefault(split_in(file), []).append(file)
             counts[split_in(file)] += table.num_rows
@@ -115,7 +117,7 @@ def _read(tree: FileTree, file: Path, a: str, b: str) -> Iterator[RawPair | Fail
     with _table(tree, file) as table:
         texts = [one for one in ("key", "group") if one in table.schema.names]
         for number, row in enumerate(table.rows([a, b, *texts])):
-            source = f"{file.as_posix()}, row {number}"
+            source = f"{name}{file.suffix}, row {number}"
             key = str(row.get("key") or f"{name}/{number}")
             try:
                 contents = [_content(row[column], column, file, tree) for column in (a, b)]
@@ -132,7 +134,7 @@ def _content(value: Any, column: str, table: Path, tree: FileTree) -> bytes:
     content, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (None, None)
     if isinstance(content, bytes):
         return content
-    if not path:
+    if not isinstance(path, str) or not path:
         raise ImageError(f"column {column} holds no picture in this row")
     if leads_outside(path) or table.parent / path not in tree.listed:
         raise ImageError(f"column {column} holds no bytes, but the path of a file that is not in this folder: {path}")

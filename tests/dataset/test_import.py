@@ -255,6 +255,25 @@ def test_damaged_tables_are_told(take_in, sides, tmp_path, suffix):
             take_in(path)
 
 
+def test_odd_schemas_are_told(take_in, sides, tmp_path):
+    pictures = pa.array([{"bytes": None, "path": b"x.png"}])
+    twice = pa.table([[sides[0][0]], [sides[0][1]], [sides[0][1]]], names=["imageA", "imageB", "imageB"])
+    for table in (pa.table({"imageA": pictures, "imageB": pictures}), twice):
+        pq.write_table(table, tmp_path / "in.parquet")
+        with pytest.raises((BuildError, FormatError)):
+            take_in(tmp_path / "in.parquet")
+
+
+def test_halves_of_characters_are_escaped(take_in, sides, tmp_path):
+    row = {"source": "1.png", "target": "1.jpg", "key": "x\ud800", "group": "\udfff", "\ud800": "z"}
+    bad = {"source": "\ud800.png", "target": "1.jpg"}
+    table = "\n".join(map(json.dumps, [row, bad])).encode()
+    files = {"1.png": sides[0][0], "1.jpg": sides[0][1], "metadata.jsonl": table}
+    pairs, failed = take_in(write(tmp_path / "in", files))
+    assert [(pair.key, pair.group) for pair in pairs.values()] == [("x\\ud800", "\\udfff")]
+    assert failed == {"metadata.jsonl": "no such picture: \\ud800.png"}
+
+
 def test_unknown_columns_are_listed(tmp_path, sides):
     pq.write_table(pa.table({"sketch": [sides[0][0]], "photo": [sides[0][1]], "n": [1]}), tmp_path / "x.parquet")
     with (
