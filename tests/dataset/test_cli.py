@@ -38,7 +38,8 @@ def test_datasets_loads_what_was_made(photos, p2p_data, tmp_path):
         "from datasets import load_dataset\n"
         "whole = load_dataset('photos-kmeans')\n"
         "first = whole['train'][0]\n"
-        "streamed = next(iter(load_dataset('photos-kmeans', split='test', streaming=True)))\n"
+        # to its end: pyarrow reads ahead in threads, and aborts a process that ends while they do
+        "streamed = list(load_dataset('photos-kmeans', split='test', streaming=True))[0]\n"
         "print(json.dumps({'splits': {s: d.num_rows for s, d in whole.items()},\n"
         "  'columns': whole['train'].column_names,\n"
         "  'a': [first['imageA'].mode, first['imageA'].size], 'b': [first['imageB'].mode, first['imageB'].size],\n"
