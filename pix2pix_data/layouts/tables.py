@@ -95,7 +95,7 @@ def _table(tree: FileTree, file: Path) -> Iterator[_Table]:
     try:
         with tree.open(file) as stream:
             yield _Table(stream, is_parquet=file.suffix == ".parquet")
-    except (pa.ArrowException, OSError, ValueError, SystemError) as error:  # names that are no UTF-8, negative sizes
+    except (pa.ArrowException, OSError, ValueError, SystemError, MemoryError) as error:  # sizes below 0 or beyond all
         raise FormatError(f"damaged table: {error}", where=tree.path / file, fix="fetch it again") from error
 
 
