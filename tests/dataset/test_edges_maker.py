@@ -39,7 +39,7 @@ def test_drawing_is_black_on_white():
 def test_strokes_lie_on_the_outline_of_the_photo():
     (drawing,) = EdgesMaker().derive([box()])
     outline = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cv2.rectangle(outline, (29, 19), (75, 52), 1, 3)
+    cv2.rectangle(outline, (29, 19), (75, 52), 1, 5)  # within 2 px, as drawings are compared
     assert num_strokes(drawing) > 120
     assert outline[drawing[:, :, 0] == 0].all()
 

@@ -24,7 +24,7 @@ from pix2pix_data.edges.tiny import TinyDetector
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, BoolMap
 
-SHIFTS = np.arange(-4.5, -1.99, 0.125)
+SHIFTS = np.arange(-4.5, -0.99, 0.125)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 import torch.distributed as dist
 from crops import Crop, Crops, HumanContours, PublishedDrawings
-from network import EdgeNetwork
+from network import DECODER, ENCODER, EdgeNetwork
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
@@ -41,13 +41,16 @@ DEVELOPMENT_EVERY = 10
 """Every tenth pair of published drawings is kept for choosing the threshold."""
 
 
-def edge_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
+def edge_loss(logits: Tensor, target: Tensor, counts: Tensor, balance: float) -> Tensor:
     """Cross entropy against the share of annotators, with edges and the rest balanced photo by photo.
 
     Parameters
     ----------
     logits, target, counts : Tensor of shape (N, 1, H, W)
         `target` in [0, 1]; `counts` is 0 where a pixel is to be left out, else 1.
+    balance : float
+        1 gives all edges of a photo the weight of all the rest, as HED does. Then a pixel is at even odds where an edge
+        has a chance of one in forty. Strokes are drawn at higher ones: 0.5 makes it one in seven.
 
     Returns
     -------
@@ -62,18 +65,21 @@ def edge_loss(logits: Tensor, target: Tensor, counts: Tensor) -> Tensor:
     num_edges, num_rest = (part.sum((1, 2, 3), keepdim=True) for part in (edges, rest))
     total = num_edges + num_rest + 1e-6
     loss = num_rest / total * edges * F.softplus(-logits)
-    loss = loss + NEGATIVE_WEIGHT * num_edges / total * rest * F.softplus(logits)
+    loss = loss + NEGATIVE_WEIGHT * (num_edges / total) ** balance * rest * F.softplus(logits)
     return loss.sum() / (0.05 * counts.sum() + 1e-6)  # edges are one pixel in twenty to forty
 
 
-def deep_loss(outputs: tuple[Tensor, list[Tensor]], target: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+def deep_loss(
+    outputs: tuple[Tensor, list[Tensor]], target: Tensor, counts: Tensor, balance: float
+) -> tuple[Tensor, Tensor]:
     """Add the losses of the side outputs to that of the map: the sum, and the latter alone."""
     logits, sides = outputs
-    own = edge_loss(logits, target, counts)
+    own = edge_loss(logits, target, counts, balance)
     total = own
     for i, (weight, side) in enumerate(zip(SIDE_WEIGHTS, sides, strict=True)):
         step = 2 ** (i + 1)
-        total = total + weight * edge_loss(side, F.max_pool2d(target, step), -F.max_pool2d(-counts, step))
+        seen, counted = F.max_pool2d(target, step), -F.max_pool2d(-counts, step)
+        total = total + weight * edge_loss(side, seen, counted, balance)
     return total, own
 
 
@@ -106,7 +112,7 @@ def train(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = EdgeNetwork()
+    network = EdgeNetwork(options.encoder, options.decoder)
     if options.init:
         network.load_state_dict(torch.load(options.init, weights_only=True)["average"])
     network = network.to(device, memory_format=torch.channels_last)
@@ -136,7 +142,7 @@ def train(options: argparse.Namespace) -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, options.steps, options.learning_rate)
         photos = photos.to(device, memory_format=torch.channels_last, non_blocking=True)
-        total, own = deep_loss(parallel(photos), target.to(device), counts.to(device))
+        total, own = deep_loss(parallel(photos), target.to(device), counts.to(device), options.balance)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
@@ -167,6 +173,10 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> None
             kept.copy_(now)
 
 
+def widths(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train the small edge detector.")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="holds bsds500/, photo_edges_shoes/")
@@ -177,6 +187,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="side of a crop, in pixels")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--weight-decay", type=float, default=0.02)
+    parser.add_argument("--balance", type=float, default=0.5, help="1 balances edges against the rest entirely")
+    parser.add_argument("--encoder", type=widths, default=ENCODER, help="channels of its levels, such as 16,32,64,64")
+    parser.add_argument("--decoder", type=widths, default=DECODER, help="channels of its levels")
     parser.add_argument("--drawing-share", type=float, default=0.375, help="how many crops show published drawings")
     parser.add_argument(
         "--upright-share", type=float, default=0.0, help="how many of these are neither turned nor scaled"
