@@ -136,8 +136,8 @@ class TwoSidesMaker(PairMaker):
 class CombineMaker(TwoSidesMaker):
     """Pair pictures that you have by their names: A is a picture of yours, B another of the same name.
 
-    They lie in two folders, or in one where their names tell the sides apart. Suffixes, upper and lower case, and usual endings such as _A and _B do not count. A and B of a pair may differ in
-    size, but not in shape.
+    They lie in two folders, or in one where their names tell the sides apart. Suffixes, upper and lower case, and usual
+    endings such as _A and _B do not count. A and B of a pair may differ in size, but not in shape.
     """
 
     examples: ClassVar[tuple[str, ...]] = (
