@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-__all__ = ["divided_card", "write_card"]
+__all__ = ["divided_card", "has_licence", "hub_card", "write_card"]
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -108,6 +108,40 @@ def divided_card(card: str, old_name: str, name: str, command: str, num_pairs: M
     for pattern, text in changes:
         card = re.sub(pattern, text, card, count=1, flags=re.MULTILINE)
     return card
+
+
+def has_licence(card: str) -> bool:
+    """Tell whether the head of a card names a licence."""
+    return bool(_licence_lines(card))
+
+
+def hub_card(card: str, name: str, repo_id: str, old: str) -> str:
+    """Write the card as it goes to the hub.
+
+    Parameters
+    ----------
+    card : str
+        The card in the dataset's folder.
+    name : str
+        Name of that folder, which the example there loads.
+    repo_id : str
+        The repository, which the example loads instead.
+    old : str
+        The card that is on the hub now; its licence is kept where ours names none. Empty if there is none.
+    """
+    card = card.replace(f'load_dataset("{name}")', f'load_dataset("{repo_id}")')
+    if not has_licence(card):
+        card = re.sub(r"\A---\n", lambda head: head[0] + _licence_lines(old), card)
+    return card
+
+
+def _licence_lines(card: str) -> str:
+    """Return what the head of a card says of its licence, with the lines that belong to it."""
+    head = re.match(r"---\r?\n(.*?)^---", card.replace("\r\n", "\n"), flags=re.DOTALL | re.MULTILINE)
+    if head is None:
+        return ""
+    found = re.findall(r"^license(?:_\w+)?:.*\n(?:[ -].*\n)*", head[1], flags=re.MULTILINE)
+    return "".join(found)
 
 
 def _files(num_pairs: Mapping[str, int]) -> str:

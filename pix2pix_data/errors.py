@@ -5,6 +5,7 @@ P2PError
 ├── ImageError          a picture that cannot be read, or has the wrong shape
 ├── FormatError         a folder or file that is not laid out as it should be
 ├── BuildError          a dataset build that cannot start or go on
+├── HubError            the Hugging Face hub refuses, cannot be reached, or gives something else
 ├── RecipeError         a training recipe with faults
 ├── CheckpointError     a run or model that cannot be loaded
 └── MissingExtraError   an optional package that is not installed
@@ -18,6 +19,7 @@ __all__ = [
     "BuildError",
     "CheckpointError",
     "FormatError",
+    "HubError",
     "ImageError",
     "MissingExtraError",
     "P2PError",
@@ -64,6 +66,10 @@ class FormatError(P2PError):
 
 class BuildError(P2PError):
     """A dataset build that cannot start or go on."""
+
+
+class HubError(P2PError):
+    """The Hugging Face hub refuses, cannot be reached, or gives something else."""
 
 
 class RecipeError(P2PError):

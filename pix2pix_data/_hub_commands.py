@@ -1,0 +1,72 @@
+"""The commands that bring datasets to the Hugging Face hub and from it: push and fetch."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pix2pix_data import _options
+from pix2pix_data.console import duration, help_text, result, say
+
+__all__ = ["add_hub_commands", "push_and_tell"]
+
+_PUSH_HELP = help_text(
+    "Bring a dataset to the Hugging Face hub: its Parquet files as they are and its card, in one commit.\n\nType it "
+    "again to go on after an interruption, or to push what changed. The token is that of `hf auth login` or $HF_TOKEN.",
+    ("p2p-data push shoes-edges me/shoes-edges --private", "p2p-data push shoes-edges me/shoes-edges --revision v2"),
+)
+
+
+def add_hub_commands(app: typer.Typer) -> None:
+    """Add the commands to p2p-data."""
+    app.command("push", help=_PUSH_HELP)(push)
+
+
+def push(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset of p2p-data; it is not changed.")],
+    repo_id: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository; made if it is not there.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    revision: Annotated[
+        str | None, typer.Option(metavar="BRANCH", help="A branch; made if it is not there.", show_default="main")
+    ] = None,
+    dry_run: _options.DryRun = False,
+) -> None:
+    push_and_tell(dataset, repo_id, private=private, revision=revision, dry_run=dry_run)
+
+
+def push_and_tell(
+    dataset: Path, repo_id: str, *, private: bool = False, revision: str | None = None, dry_run: bool = False
+) -> None:
+    """Push a dataset, and say what was done and what is left to the user; see `pushing.push_dataset`."""
+    from pix2pix_data.pushing import open_pushable, push_dataset
+
+    start = time.monotonic()
+    pushable = open_pushable(dataset)
+    branch = f", branch {revision}" if revision else ""
+    size = f"{len(pushable.files)} files, {pushable.num_bytes / 1e6:.1f} MB"
+    say(f"push: {dataset} ({_counts(pushable.num_pairs)}; {size}) -> {repo_id}{branch}")
+    if pushable.left_here:
+        say(f"  not pushed: {', '.join(pushable.left_here[:5])}{', ...' if len(pushable.left_here) > 5 else ''}")
+    if dry_run:
+        return
+    pushed = push_dataset(dataset, repo_id, private=private, revision=revision)
+    if pushed.num_changed or pushed.num_deleted:
+        deleted = f", {pushed.num_deleted} deleted" if pushed.num_deleted else ""
+        changed = f"{pushed.num_changed} files ({pushed.num_bytes / 1e6:.1f} MB) new or changed{deleted}"
+        result(f"{changed}, in one commit, in {duration(time.monotonic() - start)}")
+    else:
+        result("the hub has all of it already; nothing was uploaded")
+    result(f"look at {pushed.url} ({'private' if pushed.is_private else 'public'})")
+    if not pushed.has_licence:
+        say("  the card names no licence: the photos keep the terms of their source; write `license:` into its head")
+    at = f", revision={revision!r}" if revision else ""
+    result(f"next: datasets.load_dataset({repo_id!r}{at}), or p2p-data fetch {shlex.quote(repo_id)}")
+
+
+def _counts(num_pairs: Mapping[str, int]) -> str:
+    return ", ".join(f"{num} {split}" for split, num in num_pairs.items())

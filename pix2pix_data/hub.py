@@ -1,0 +1,419 @@
+"""The Hugging Face hub: what a repository holds, downloads, uploads and commits. The only code that speaks to it.
+
+A download goes on where it stood and is held against the hub's checksum. An upload is of no consequence until a commit
+names it, and a commit names the revision that it follows: so nobody ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pix2pix_data.console import ProgressLine, say
+from pix2pix_data.errors import HubError, P2PError, UsageError
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd
+
+__all__ = ["Content", "HubBusyError", "HubRepo", "Listing", "RemoteFile", "Tick", "transfer_line"]
+
+Content = Path | bytes
+Tick = Callable[[int], None]
+_Result = TypeVar("_Result")
+
+_WAITS_S = (1.0, 2.0, 4.0, 8.0)
+_TIMEOUT_S = 30.0
+_MEGABYTE = 1_000_000
+_BATCH_FILES, _BATCH_BYTES = 8, 64 << 20
+_AGAIN = "type the same command again: what was transferred is not transferred twice"
+_NO_TOKEN = "log in with: hf auth login, or set HF_TOKEN; the token needs the right to write"
+
+
+@contextmanager
+def transfer_line(what: str, num_bytes: int) -> Iterator[Tick]:
+    """Show a line of progress over so many bytes; what it gives is told how many more are done."""
+    done = 0
+    with ProgressLine(what, -(-num_bytes // _MEGABYTE), unit="MB") as line:
+
+        def tick(num_more: int) -> None:
+            nonlocal done
+            done += num_more
+            line.set(done // _MEGABYTE)
+
+        yield tick
+
+
+def _untold(num_bytes: int) -> None:
+    """Take a number of bytes, and show nothing."""
+
+
+class HubBusyError(HubError):
+    """The hub could not be reached or could not answer; trying again may help."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of a revision.
+
+    Attributes
+    ----------
+    path : str
+        Below the root, with slashes.
+    num_bytes : int
+    digest : str
+        SHA-256 of a large file, git's SHA-1 of a small one, as hexadecimal digits.
+    """
+
+    path: str
+    num_bytes: int
+    digest: str
+
+    def holds(self, content: Content) -> bool:
+        """Tell whether a local file has the same bytes."""
+        num_bytes = content.stat().st_size if isinstance(content, Path) else len(content)
+        return num_bytes == self.num_bytes and self._digest_of(content) == self.digest
+
+    def _digest_of(self, content: Content) -> str:
+        with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
+            if len(self.digest) == hashlib.sha256().digest_size * 2:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+            git = hashlib.sha1(f"blob {self.num_bytes}\0".encode(), usedforsecurity=False)
+            git.update(stream.read())
+            return git.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a revision holds: `commit` is its hash, `files` are by path."""
+
+    commit: str
+    is_private: bool
+    files: Mapping[str, RemoteFile]
+
+
+class HubRepo:
+    """A dataset repository on the hub, at a branch, tag or commit.
+
+    The hub is that of $HF_ENDPOINT, the token that of $HF_TOKEN or of `hf auth login`: neither is a setting of ours.
+
+    Parameters
+    ----------
+    repo_id : str
+        As user/name.
+    revision : str, optional
+        The branch main if not given.
+
+    Raises
+    ------
+    UsageError
+        If the name cannot be one.
+    """
+
+    def __init__(self, repo_id: str, revision: str | None = None) -> None:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import disable_progress_bars, validate_repo_id  # type: ignore[attr-defined]
+        from huggingface_hub.utils.logging import set_verbosity
+
+        disable_progress_bars()  # one line of ours tells how far it is
+        set_verbosity(logging.ERROR)
+        try:
+            validate_repo_id(repo_id)
+        except HFValidationError:
+            repo_id_is_valid = False
+        else:
+            repo_id_is_valid = repo_id.count("/") == 1
+        if not repo_id_is_valid:
+            fix = "write user/name: letters, digits, - _ and . in the name"
+            raise UsageError("this cannot be the name of a dataset on the hub", where=repo_id, fix=fix)
+        self.repo_id = repo_id
+        self.revision = revision or "main"
+        self._api = HfApi()
+
+    @property
+    def url(self) -> str:
+        """Where people see the repository."""
+        return f"{self._api.endpoint}/datasets/{self.repo_id}"
+
+    def list_files(self) -> Listing:
+        """List the files of the revision.
+
+        Raises
+        ------
+        HubError
+            If there is no such repository or revision, or it may not be read.
+        """
+        from huggingface_hub.hf_api import RepoFile
+
+        def listed() -> Listing:
+            info = self._api.repo_info(self.repo_id, repo_type="dataset", revision=self.revision, timeout=_TIMEOUT_S)
+            assert info.sha is not None
+            tree = self._api.list_repo_tree(self.repo_id, recursive=True, revision=info.sha, repo_type="dataset")
+            files = {
+                one.path: RemoteFile(one.path, one.size, one.blob_id if one.lfs is None else one.lfs.sha256)
+                for one in tree
+                if isinstance(one, RepoFile)
+            }
+            return Listing(info.sha, bool(info.private), files)
+
+        with self._errors_told():
+            return listed()
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def create(self, *, private: bool) -> None:
+        """Make the repository and the branch, as far as they are not there; an existing one keeps its visibility.
+
+        Raises
+        ------
+        HubError
+            If that is not allowed.
+        """
+        from huggingface_hub import get_token
+
+        if get_token() is None:
+            raise HubError("there is no token for the hub", where=self.url, fix=_NO_TOKEN)
+        with self._errors_told(writing=True):
+            self._patiently(
+                lambda: self._api.create_repo(
+                    # None, not False: the owner's settings may make all that is new private
+                    self.repo_id,
+                    repo_type="dataset",
+                    private=private or None,
+                    exist_ok=True,
+                )
+            )
+            if self.revision != "main" and not self.revision.startswith("refs/"):
+                self._patiently(
+                    lambda: self._api.create_branch(
+                        self.repo_id, branch=self.revision, repo_type="dataset", exist_ok=True
+                    )
+                )
+
+    def upload(self, contents: Mapping[str, Content], tick: Tick) -> list[CommitOperationAdd]:
+        """Bring large files to the hub's store, where no revision shows them yet; it takes no bytes that it has.
+
+        Parameters
+        ----------
+        contents : mapping of str to Path or bytes
+            By path in the repository.
+        tick : callable
+            Told how many bytes have been dealt with.
+
+        Returns
+        -------
+        list of CommitOperationAdd
+            For `commit`, which brings small files itself.
+        """
+        from huggingface_hub import CommitOperationAdd
+
+        additions = [
+            CommitOperationAdd(path, str(content) if isinstance(content, Path) else content)
+            for path, content in contents.items()
+        ]
+        with self._errors_told(writing=True):
+            for batch in _batches(additions):
+                self._patiently(
+                    lambda batch=batch: self._api.preupload_lfs_files(  # type: ignore[misc]
+                        self.repo_id, batch, repo_type="dataset", revision=self.revision, free_memory=False
+                    )
+                )
+                tick(sum(one.upload_info.size for one in batch))
+        return additions
+
+    def commit(
+        self, additions: Sequence[CommitOperationAdd], deletions: Sequence[str], message: str, *, parent: str
+    ) -> None:
+        """Make one commit of all changes, on top of the commit `parent` or not at all.
+
+        Raises
+        ------
+        HubBusyError
+            If the hub did not answer well; whether the commit was made is not known.
+        HubError
+            If it was not made, for instance because `parent` is not the newest commit any more.
+        """
+        from huggingface_hub import CommitOperationDelete
+
+        with self._errors_told(writing=True):
+            self._api.create_commit(
+                self.repo_id,
+                [*additions, *map(CommitOperationDelete, deletions)],
+                commit_message=message,
+                repo_type="dataset",
+                revision=self.revision,
+                parent_commit=parent,
+            )
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def download(self, file: RemoteFile, commit: str, folder: Path, tick: Tick = _untold) -> Path:
+        """Fetch a file into `folder`, from where an interrupted download stood; it is there whole or not at all.
+
+        Parameters
+        ----------
+        file : RemoteFile
+        commit : str
+            The hash of the commit that it is taken from.
+        folder : Path
+            A folder for this commit alone.
+        tick : callable, optional
+            Told how many bytes have come.
+
+        Raises
+        ------
+        HubError
+            If it cannot be fetched, or is not what the hub states.
+        """
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+        path = folder / file.path
+        if path.is_file():  # renamed below, so whole
+            tick(file.num_bytes)
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
+        url = hf_hub_url(self.repo_id, file.path, repo_type="dataset", revision=commit, endpoint=self._api.endpoint)
+
+        def fetched() -> None:
+            with _CountedFile(part, tick) as stream:
+                http_get(
+                    url, stream, resume_size=stream.tell(), headers=build_hf_headers(), expected_size=file.num_bytes
+                )
+
+        if part.is_file():
+            tick(part.stat().st_size)
+        with self._errors_told(file.path):
+            self._patiently(fetched)
+        if not file.holds(part):
+            part.unlink()
+            raise HubError("what came is not what the hub states by checksum", where=file.path, fix=_AGAIN)
+        return part.replace(path)
+
+    # --- faults ---------------------------------------------------------------------------------------------------
+
+    def _patiently(self, call: Callable[[], _Result]) -> _Result:
+        for wait_s in _WAITS_S:
+            try:
+                return call()
+            except Exception as error:
+                if not _is_passing(error):
+                    raise
+                say(f"  {_reason(error)}: trying again in {wait_s:.0f} s")
+                time.sleep(wait_s)
+        return call()
+
+    @contextmanager
+    def _errors_told(self, path: str = "", *, writing: bool = False) -> Iterator[None]:
+        """Turn what the hub's client raises into an error that says what to do."""
+        try:
+            yield
+        except P2PError:
+            raise
+        except Exception as error:  # the client raises its own, those of two HTTP libraries, and plain ones
+            where = f"{self.url} ({path})" if path else self.url
+            what, fix = self._explained(error, writing=writing)
+            kind = HubBusyError if _is_passing(error) else HubError
+            raise kind(what, where=where, fix=fix) from error
+
+    def _explained(self, error: Exception, *, writing: bool) -> tuple[str, str | None]:
+        from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RevisionNotFoundError
+
+        status = _status(error)
+        if isinstance(error, OfflineModeIsEnabled):
+            return "the hub was switched off by HF_HUB_OFFLINE", "unset it"
+        if isinstance(error, GatedRepoError):
+            return "its owner wants you to agree to terms first", f"agree to them at {self.url}, and log in"
+        if isinstance(error, RevisionNotFoundError):
+            return f"there is no revision {self.revision}", "correct --revision"
+        if status == 401 and writing:
+            return "the hub does not know this token", _NO_TOKEN
+        if status in (401, 404):
+            return "there is no such dataset, or it is private", "correct the name, or log in: hf auth login"
+        if status == 403:
+            return "your token may not do this", "choose a name of your own, or take a token that may write there"
+        if status == 412:
+            return "the repository was changed while this ran; nothing of yours was committed", _AGAIN
+        if status is None and _is_of_network(error):
+            return f"the hub cannot be reached ({_reason(error)})", f"look at your network; then {_AGAIN}"
+        return _reason(error), _AGAIN if _is_passing(error) else None
+
+
+class _CountedFile(io.FileIO):
+    """A file that is appended to, and says how much is."""
+
+    def __init__(self, path: Path, tick: Tick) -> None:
+        super().__init__(path, "a+b")
+        self._tick = tick
+
+    def write(self, content: object) -> int:
+        num_bytes = super().write(content)  # type: ignore[arg-type]
+        self._tick(num_bytes)
+        return num_bytes
+
+
+def _batches(additions: Sequence[CommitOperationAdd]) -> Iterator[list[CommitOperationAdd]]:
+    batch: list[CommitOperationAdd] = []
+    num_bytes = 0
+    for one in additions:
+        batch.append(one)
+        num_bytes += one.upload_info.size
+        if len(batch) == _BATCH_FILES or num_bytes >= _BATCH_BYTES:
+            yield batch
+            batch, num_bytes = [], 0
+    if batch:
+        yield batch
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _status(error: BaseException) -> int | None:
+    """Return the HTTP status behind an error; None where none came."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next((int(one.response.status_code) for one in _chain(error) if isinstance(one, HfHubHTTPError)), None)
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Tell whether trying again at once may help: the hub is busy, or a connection broke that had been made."""
+    import httpx2
+
+    status = _status(error)
+    if status is not None:
+        return status == 429 or status >= 500
+    return _is_of_network(error) and not any(isinstance(one, httpx2.ConnectError) for one in _chain(error))
+
+
+def _is_of_network(error: BaseException) -> bool:
+    import httpx2
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    return any(isinstance(one, httpx2.TransportError | TimeoutError) for one in _chain(error)) and not any(
+        isinstance(one, OfflineModeIsEnabled) for one in _chain(error)
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what the client said, without the token, which a broken header could name."""
+    from huggingface_hub import get_token
+
+    if (status := _status(error)) is not None and (status == 429 or status >= 500):
+        return f"the hub answers with status {status}"
+    innermost = list(_chain(error))[-1]
+    lines = [line.strip() for line in str(innermost).splitlines() if line.strip()]
+    text = lines[0] if lines else type(innermost).__name__
+    token = get_token()
+    return text if not token else text.replace(token, "(token)")
