@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from pix2pix_data import _options
+from pix2pix_data._layout_commands import two_names
+from pix2pix_data._show_commands import report_new
 from pix2pix_data.console import duration, help_text, result, say
 
 __all__ = ["add_hub_commands", "push_and_tell"]
@@ -20,11 +22,74 @@ _PUSH_HELP = help_text(
     "again to go on after an interruption, or to push what changed. The token is that of `hf auth login` or $HF_TOKEN.",
     ("p2p-data push shoes-edges me/shoes-edges --private", "p2p-data push shoes-edges me/shoes-edges --revision v2"),
 )
+_FETCH_HELP = help_text(
+    "Make a dataset of a paired one on the Hugging Face hub, with the very bytes of its pictures where they can be "
+    "kept.\n\nfacades, cityscapes, maps, edges2shoes and night2day are the public pix2pix sets; the first two and "
+    "edges2shoes get their official splits back, which the copies on the hub have merged. Type it again to go on after "
+    "an interruption.",
+    (
+        "p2p-data fetch facades",
+        "p2p-data fetch user/name --out pairs",
+        "p2p-data fetch user/name --columns sketch,photo --only 'data/train-*'",
+    ),
+)
 
 
 def add_hub_commands(app: typer.Typer) -> None:
     """Add the commands to p2p-data."""
+    app.command("fetch", help=_FETCH_HELP)(fetch)
     app.command("push", help=_PUSH_HELP)(push)
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A public set, or a repository as user/name.")],
+    out: _options.Out = None,
+    revision: Annotated[
+        str | None, typer.Option(metavar="REV", help="A branch, tag or commit.", show_default="main")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Fetch files like this alone; may be given again.", show_default="all"),
+    ] = None,
+    columns: _options.Columns = None,
+    swap: _options.Swap = False,
+    jpeg: _options.Jpeg = False,
+    workers: _options.Workers = None,
+    max_failed: _options.MaxFailed = 0.1,
+    dry_run: _options.DryRun = False,
+) -> None:
+    from pix2pix_data.engines.local import default_workers
+    from pix2pix_data.fetching import fetch_pairs, find_source
+    from pix2pix_data.importing import ImportOptions
+
+    start = time.monotonic()
+    options = ImportOptions(two_names(columns), swap, jpeg)
+    source = find_source(name, revision=revision, only=only or (), options=options)
+    out = out or Path(name.rpartition("/")[2])
+    size = f"{len(source.files)} files, {source.num_bytes / 1e6:.1f} MB"
+    say(f"fetch: {source.repo.repo_id} at {source.listing.commit[:7]} ({size}) -> {out}")
+    if dry_run:
+        return
+    fetched = fetch_pairs(source, out, workers=workers or default_workers())
+    say(f"  {fetched.layout}")
+    for note in fetched.notes:
+        say(f"  {note}")
+    if source.public is not None:
+        say(f"  terms: {source.public.terms}")
+    num_pairs, num_failed = sum(fetched.summary.num_pairs.values()), fetched.summary.num_failed
+    counts = _counts(fetched.summary.num_pairs)
+    result(f"{num_pairs} pairs ({counts}), {num_failed} failed, in {duration(time.monotonic() - start)}")
+    if num_failed:
+        result(f"  each one: {out / 'failures.jsonl'}")
+    report_new(out)
+    result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
+    if source.public is None:
+        result(f"next: p2p-data check {shlex.quote(str(out))}")
+    else:
+        result(f"next: p2p-train recipes/{source.public.recipe}.toml --set data.path={shlex.quote(str(out))}")
+    if num_failed > max_failed * (num_pairs + num_failed):
+        say(f"more than {max_failed:.0%} of the pairs failed")
+        raise typer.Exit(3)
 
 
 def push(

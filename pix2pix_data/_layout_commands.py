@@ -16,7 +16,7 @@ from pix2pix_data import _options
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 
-__all__ = ["add_layout_commands"]
+__all__ = ["add_layout_commands", "two_names"]
 
 _IMPORT_HELP = help_text(
     "Make a dataset of pairs in another layout, with its splits, and with the very bytes of its pictures where they "
@@ -51,14 +51,9 @@ def add_layout_commands(app: typer.Typer) -> None:
 def import_(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder, archive or table; it is not changed.")],
     out: _options.Out = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(metavar="A,B", help="Names of the two columns.", show_default="the usual pairs of names"),
-    ] = None,
-    swap: Annotated[bool, typer.Option("--swap", help="Make A of B, and B of A.")] = False,
-    jpeg: Annotated[
-        bool, typer.Option("--jpeg", help="Where B must be encoded anew, as JPEG quality 95 instead of PNG.")
-    ] = False,
+    columns: _options.Columns = None,
+    swap: _options.Swap = False,
+    jpeg: _options.Jpeg = False,
     workers: _options.Workers = None,
     max_failed: _options.MaxFailed = 0.1,
     dry_run: _options.DryRun = False,
@@ -70,7 +65,7 @@ def import_(
     out = out or Path(f"{path.resolve().name.partition('.')[0] or 'imported'}-pairs")
     if out.resolve().is_relative_to(path.resolve()):
         raise UsageError("the output would lie in what is imported", where=out, fix="give --out another place")
-    options = ImportOptions(_two_names(columns), swap, jpeg)
+    options = ImportOptions(two_names(columns), swap, jpeg)
     scratch = next(folder for folder in out.resolve().parents if folder.is_dir())
     with open_layout(path, options, scratch=scratch) as opened:
         say(f"import: {path} ({_counts(opened.found.num_pairs)}; {opened.found.layout}) -> {out}")
@@ -139,7 +134,8 @@ def _counts(num_pairs: Mapping[str, int]) -> str:
     return ", ".join(f"{num} {split}" for split, num in num_pairs.items())
 
 
-def _two_names(columns: str | None) -> tuple[str, str] | None:
+def two_names(columns: str | None) -> tuple[str, str] | None:
+    """Read what --columns says; UsageError if these are not two names."""
     if columns is None:
         return None
     a, _, b = columns.partition(",")

@@ -1,4 +1,4 @@
-"""The options that all makers share, each defined once."""
+"""The options that several commands share, each defined once."""
 
 from __future__ import annotations
 
@@ -37,3 +37,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 MaxFailed = Annotated[
     float, typer.Option(min=0, max=1, metavar="SHARE", help="More failed photos than this end in exit code 3.")
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="Names of the two columns.", show_default="the usual pairs of names"),
+]
+Swap = Annotated[bool, typer.Option("--swap", help="Make A of B, and B of A.")]
+Jpeg = Annotated[bool, typer.Option("--jpeg", help="Where B must be encoded anew, as JPEG quality 95 instead of PNG.")]

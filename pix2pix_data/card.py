@@ -10,8 +10,14 @@ __all__ = ["divided_card", "has_licence", "hub_card", "write_card"]
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
+_REMINDER = """\
+The photos keep the terms of their source: name them here, and add `license:` to the head of this file, before you
+share the dataset."""
 
-def write_card(name: str, summary: str, command: str, num_pairs: Mapping[str, int], num_failed: int) -> str:
+
+def write_card(
+    name: str, summary: str, command: str, num_pairs: Mapping[str, int], num_failed: int, *, terms: str | None = None
+) -> str:
     """Write the card's text.
 
     Parameters
@@ -26,10 +32,13 @@ def write_card(name: str, summary: str, command: str, num_pairs: Mapping[str, in
         Pairs in each split.
     num_failed : int
         Photos that gave no pair.
+    terms : str, optional
+        Terms of the source, where they are known.
     """
     total = sum(num_pairs.values())
     category = next((label for limit, label in _SIZE_CATEGORIES if total < limit), "1M<n<10M")
     files, counts = _files(num_pairs), _counts(num_pairs)
+    source_terms = f"{terms}\n\n" if terms else ""
     return f"""---
 pretty_name: {json.dumps(name)}
 task_categories:
@@ -78,8 +87,7 @@ pairs["train"][0]["imageA"], pairs["train"][0]["imageB"]
 
 ## Licence
 
-The photos keep the terms of their source: name them here, and add `license:` to the head of this file, before you
-share the dataset.
+{source_terms}{_REMINDER}
 """
 
 

@@ -16,7 +16,7 @@ from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, HubError, UsageError
 from pix2pix_data.hub import Content, HubBusyError, HubRepo, Listing, transfer_line
 
-__all__ = ["PushSummary", "Pushable", "open_pushable", "push_dataset"]
+__all__ = ["PushSummary", "Pushable", "open_pushable", "push_dataset", "travels"]
 
 _FILES = ("README.md", "build.json", "failures.jsonl", "palette.json", "preview.png")
 _SHARD = re.compile(r"data/(train|validation|test)-\d+-of-\d+\.parquet")
@@ -92,7 +92,7 @@ def open_pushable(path: Path) -> Pushable:
         what = f"build.json tells of {_told(recorded or {})}, and the files hold {_told(dataset.num_pairs)}"
         raise FormatError(what, where=path, fix="make the dataset again")
     there = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
-    files = {name: file for name, file in there.items() if _is_ours(name)}
+    files = {name: file for name, file in there.items() if travels(name)}
     if "README.md" not in files:
         raise FormatError("the dataset has no card", where=path / "README.md", fix="make the dataset again")
     left_here = tuple(name for name in there if name not in files and not name.startswith("."))
@@ -194,11 +194,12 @@ def _differences(contents: Mapping[str, Content], there: Listing) -> tuple[dict[
         for name, content in contents.items()
         if name not in there.files or not there.files[name].holds(content)
     }
-    stale = [name for name in there.files if _is_ours(name) and name not in contents]
+    stale = [name for name in there.files if travels(name) and name not in contents]
     return changed, stale
 
 
-def _is_ours(name: str) -> bool:
+def travels(name: str) -> bool:
+    """Tell by its path whether a file is one that a dataset on the hub consists of."""
     return name in _FILES or _SHARD.fullmatch(name) is not None
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,6 +80,8 @@ class Hub:
     requests : list of str
         "METHOD path" of all requests.
     num_bytes_uploaded : int
+    num_bytes_sent : Counter of str
+        What was sent of each file.
     """
 
     def __init__(self) -> None:
@@ -86,6 +89,8 @@ class Hub:
         self.blobs: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.num_bytes_uploaded = 0
+        self.num_bytes_sent: Counter[str] = Counter()
+        self.garbled = False
         self.url = ""
         self._faults: list[Fault] = []
 
@@ -104,6 +109,10 @@ class Hub:
     def mend(self) -> None:
         """Let all requests succeed again."""
         self._faults.clear()
+
+    def garble_next(self) -> None:
+        """Let the next file that is sent have other bytes than the hub states."""
+        self.garbled = True
 
     def fault_for(self, request: str) -> Fault | None:
         for fault in self._faults:
@@ -291,6 +300,8 @@ class Handler(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": oid, "Accept-Ranges": "bytes"}
         if is_large(path):
             headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
+        if self.hub.garbled:
+            self.hub.garbled, content = False, content[::-1]
         if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or ""):
             start, stop = int(wanted[1]), min(int(wanted[2] or len(content)) + 1, len(content))
             if start >= len(content):
@@ -299,7 +310,9 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
             self.send(content[start:stop], 206, headers)
         else:
+            start, stop = 0, len(content)
             self.send(content, 200, headers)
+        self.hub.num_bytes_sent[path] += (stop - start) // 2 if self.cut else stop - start
 
     # --- writing
 
@@ -439,6 +452,7 @@ def client(hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url_template)
     monkeypatch.setattr(constants, "ENDPOINT", hub.url)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 100)  # what is kept of a cut download is whole chunks
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.setenv("HF_TOKEN", OWNER_TOKEN)
     real_sleep = time.sleep
@@ -491,6 +505,11 @@ def write_dataset(folder: Path, num_pairs: dict[str, int], *, per_shard: int = 4
 def dataset(tmp_path: Path) -> Path:
     """Twelve pairs in five shards."""
     return write_dataset(tmp_path / "shoes-edges", {"train": 9, "validation": 2, "test": 1}, per_shard=3)
+
+
+@pytest.fixture(name="draw_pair")
+def _draw_pair() -> Callable[[int], tuple[bytes, bytes]]:
+    return draw_pair
 
 
 @pytest.fixture
