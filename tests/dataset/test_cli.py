@@ -157,7 +157,7 @@ def test_sample_writes_photos_that_build(p2p_data, tmp_path):
     assert p2p_data("sample", "photos").returncode == 1
 
 
-OTHER_COMMANDS = "check export import report sample show split strokes".split()
+OTHER_COMMANDS = "check export fetch import push report sample show split strokes".split()
 
 
 @pytest.mark.parametrize("command", ["", *PAIR_MAKERS.names(), *OTHER_COMMANDS])
@@ -213,8 +213,9 @@ FLOORS = [
     | {"edges", "scenes", "terminal_pictures"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export"},
-    {"build", "resplit", "check", "checks", "importing"},
-    {"_options", "_command", "_check_command", "_layout_commands", "_show_commands", "cli", "__main__"},
+    {"build", "resplit", "check", "checks", "importing", "hub", "pushing", "fetching", "public_sets"},
+    {"_options", "_command", "_check_command", "_hub_commands", "_layout_commands", "_show_commands", "cli"}
+    | {"__main__"},
 ]
 
 
