@@ -9,7 +9,20 @@ from collections.abc import Mapping
 __all__ = ["divided_card", "has_licence", "hub_card", "write_card"]
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-
+# As in the Parquet files: without a mode, `datasets` would take that of each file, and a gray PNG would come as (H, W).
+_FEATURES = """\
+  - name: imageA
+    dtype:
+      image:
+        mode: RGB
+  - name: imageB
+    dtype:
+      image:
+        mode: RGB
+  - name: key
+    dtype: string
+  - name: group
+    dtype: string"""
 _REMINDER = """\
 The photos keep the terms of their source: name them here, and add `license:` to the head of this file, before you
 share the dataset."""
@@ -48,6 +61,9 @@ size_categories:
 tags:
 - pix2pix
 - paired
+dataset_info:
+  features:
+{_FEATURES}
 configs:
 - config_name: default
   data_files:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 
 from pix2pix_data.atomic import write_file
 from pix2pix_data.card import write_card
+from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.hub import HubRepo, Listing, RemoteFile, transfer_line
 from pix2pix_data.importing import ImportOptions, ImportSummary, Opened, import_pairs, open_layout
 from pix2pix_data.layouts.file_tree import is_wanted, leads_outside
 from pix2pix_data.new_folder import new_folder
 from pix2pix_data.public_sets import PUBLIC_SETS, Division, PublicSet, divide_officially
-from pix2pix_data.pushing import travels
+from pix2pix_data.pushing import check_counts, travels
 
 __all__ = ["Fetched", "Source", "fetch_pairs", "find_source"]
 
@@ -101,6 +103,9 @@ def find_source(name: str, *, revision: str | None, only: Sequence[str], options
         raise UsageError("no complete copy of this set is known on the hub", where=name, fix=fix)
     repo = HubRepo(name if public is None else str(public.repo_id), revision)
     listing = repo.list_files()
+    if len(listing.configs) > 1 and not only:
+        what = f"there are {len(listing.configs)} sets in this repository: {', '.join(listing.configs)}"
+        raise UsageError(what, where=repo.url, fix="choose the files of one, such as --only 'NAME/*'")
     names = {path for path in listing.files if not only or any(fnmatch(path, pattern) for pattern in only)}
     ours = {path for path in names if travels(path)}
     is_ours = options == ImportOptions() and "build.json" in ours and any(path.endswith(".parquet") for path in ours)
@@ -136,7 +141,7 @@ def fetch_pairs(source: Source, out: Path, *, workers: int) -> Fetched:
     out = out.resolve()
     downloads = out.with_name(f".{out.name}.fetch")
     folder = downloads / source.listing.commit  # one revision each, so that two can never mix
-    with new_folder(out) as beside:
+    with new_folder(out) as beside, _kept_downloads_told(downloads):
         with transfer_line("Fetching", source.num_bytes) as tick:
             for file in source.files:
                 source.repo.download(file, source.listing.commit, folder, tick)
@@ -147,6 +152,16 @@ def fetch_pairs(source: Source, out: Path, *, workers: int) -> Fetched:
     return fetched
 
 
+@contextmanager
+def _kept_downloads_told(downloads: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:  # an interruption as well
+        if downloads.exists():
+            say(f"  what was fetched is kept in {downloads}, for the next time")
+        raise
+
+
 def _taken_over(source: Source, folder: Path, out: Path) -> Fetched:
     from pix2pix_data.dataset import ParquetDataset
 
@@ -154,10 +169,7 @@ def _taken_over(source: Source, folder: Path, out: Path) -> Fetched:
         (out / file.path).parent.mkdir(parents=True, exist_ok=True)
         (folder / file.path).replace(out / file.path)
     dataset = ParquetDataset(out)
-    recorded = json.loads((out / "build.json").read_text(encoding="utf-8")).get("pairs")
-    if recorded != dataset.num_pairs:
-        what = f"build.json tells of {recorded}, and the files hold {dataset.num_pairs}"
-        raise FormatError(what, where=source.repo.url, fix="its owner should push it again")
+    check_counts(dataset, fix=f"its owner should push it again: {source.repo.url}")
     return Fetched("a dataset of p2p-data", [], ImportSummary(dataset.num_pairs))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.errors import HubError, P2PError, UsageError
@@ -31,6 +31,7 @@ _Result = TypeVar("_Result")
 _WAITS_S = (1.0, 2.0, 4.0, 8.0)
 _TIMEOUT_S = 30.0
 _MEGABYTE = 1_000_000
+_MOST_CHARACTERS = 300  # of what the hub says
 _BATCH_FILES, _BATCH_BYTES = 8, 64 << 20
 _AGAIN = "type the same command again: what was transferred is not transferred twice"
 _NO_TOKEN = "log in with: hf auth login, or set HF_TOKEN; the token needs the right to write"
@@ -91,11 +92,23 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a revision holds: `commit` is its hash, `files` are by path."""
+    """What a revision holds.
+
+    Attributes
+    ----------
+    commit : str
+        Its hash.
+    is_private : bool
+    files : mapping of str to RemoteFile
+        By path.
+    configs : tuple of str
+        Names of the sets that the card tells of, where it does.
+    """
 
     commit: str
     is_private: bool
     files: Mapping[str, RemoteFile]
+    configs: tuple[str, ...] = ()
 
 
 class HubRepo:
@@ -153,7 +166,7 @@ class HubRepo:
         from huggingface_hub.hf_api import RepoFile
 
         def listed() -> Listing:
-            info = self._api.repo_info(self.repo_id, repo_type="dataset", revision=self.revision, timeout=_TIMEOUT_S)
+            info = self._api.dataset_info(self.repo_id, revision=self.revision, timeout=_TIMEOUT_S)
             assert info.sha is not None
             tree = self._api.list_repo_tree(self.repo_id, recursive=True, revision=info.sha, repo_type="dataset")
             files = {
@@ -161,10 +174,10 @@ class HubRepo:
                 for one in tree
                 if isinstance(one, RepoFile)
             }
-            return Listing(info.sha, bool(info.private), files)
+            return Listing(info.sha, bool(info.private), files, _configs(info.card_data))
 
         with self._errors_told():
-            return listed()
+            return self._patiently(listed)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -361,6 +374,13 @@ class _CountedFile(io.FileIO):
         return num_bytes
 
 
+def _configs(card_data: Any) -> tuple[str, ...]:
+    """Read the names of configurations from the head of a card, which anybody may have written."""
+    configs = card_data.get("configs") if card_data is not None else None
+    named = [one.get("config_name") for one in configs if isinstance(one, dict)] if isinstance(configs, list) else []
+    return tuple(name for name in named if isinstance(name, str))
+
+
 def _batches(additions: Sequence[CommitOperationAdd]) -> Iterator[list[CommitOperationAdd]]:
     batch: list[CommitOperationAdd] = []
     num_bytes = 0
@@ -412,8 +432,10 @@ def _reason(error: BaseException) -> str:
 
     if (status := _status(error)) is not None and (status == 429 or status >= 500):
         return f"the hub answers with status {status}"
-    innermost = list(_chain(error))[-1]
-    lines = [line.strip() for line in str(innermost).splitlines() if line.strip()]
-    text = lines[0] if lines else type(innermost).__name__
+    # The client's threads wrap what went wrong in a RuntimeError that tells of no reason.
+    telling = next(one for one in _chain(error) if type(one) is not RuntimeError or one.__cause__ is None)
+    said = getattr(telling, "server_message", None) or str(telling)
+    text = "; ".join(line.strip() for line in said.splitlines() if line.strip()) or type(telling).__name__
     token = get_token()
-    return text if not token else text.replace(token, "(token)")
+    text = text if not token else text.replace(token, "(token)")
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

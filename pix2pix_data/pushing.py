@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pix2pix_data import __version__
 from pix2pix_data.card import has_licence, hub_card
@@ -16,7 +17,10 @@ from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, HubError, UsageError
 from pix2pix_data.hub import Content, HubBusyError, HubRepo, Listing, transfer_line
 
-__all__ = ["PushSummary", "Pushable", "open_pushable", "push_dataset", "travels"]
+if TYPE_CHECKING:
+    from pix2pix_data.dataset import ParquetDataset
+
+__all__ = ["PushSummary", "Pushable", "check_counts", "open_pushable", "push_dataset", "travels"]
 
 _FILES = ("README.md", "build.json", "failures.jsonl", "palette.json", "preview.png")
 _SHARD = re.compile(r"data/(train|validation|test)-\d+-of-\d+\.parquet")
@@ -87,10 +91,7 @@ def open_pushable(path: Path) -> Pushable:
     if not isinstance(dataset, ParquetDataset):
         fix = f"make it one first: p2p-data import {path}"
         raise FormatError("only a dataset of p2p-data can be pushed", where=path, fix=fix)
-    recorded = json.loads((path / "build.json").read_text(encoding="utf-8")).get("pairs")
-    if recorded != dataset.num_pairs:
-        what = f"build.json tells of {_told(recorded or {})}, and the files hold {_told(dataset.num_pairs)}"
-        raise FormatError(what, where=path, fix="make the dataset again")
+    check_counts(dataset, fix="make the dataset again")
     there = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
     files = {name: file for name, file in there.items() if travels(name)}
     if "README.md" not in files:
@@ -196,6 +197,17 @@ def _differences(contents: Mapping[str, Content], there: Listing) -> tuple[dict[
     }
     stale = [name for name in there.files if travels(name) and name not in contents]
     return changed, stale
+
+
+def check_counts(dataset: ParquetDataset, *, fix: str) -> None:
+    """Hold the pairs in the files against build.json; FormatError with `fix` if they differ."""
+    try:
+        recorded = json.loads((dataset.path / "build.json").read_text(encoding="utf-8"))["pairs"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FormatError("build.json is damaged", where=dataset.path, fix=fix) from error
+    if recorded != dataset.num_pairs:
+        there = _told(dataset.num_pairs)
+        raise FormatError(f"build.json tells of {recorded}, and the files hold {there}", where=dataset.path, fix=fix)
 
 
 def travels(name: str) -> bool:

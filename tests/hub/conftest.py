@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from pix2pix_data.card import write_card
 from pix2pix_data.dataset import EncodedPair, shard_path, write_shard
@@ -153,6 +154,7 @@ def described(path: str, content: bytes) -> dict[str, Any]:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms for an acknowledgement
     hub: Hub
 
     def log_message(self, *_: object) -> None:
@@ -185,7 +187,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = self.chunked() if self.headers.get("Transfer-Encoding") == "chunked" else self.rfile.read(num_bytes)
         if fault is not None and fault.status not in (CUT, 200):
-            self.answer({"error": "a fault on request"}, status=fault.status)
+            errors = [{"message": "a fault on request"}]  # as the check of a card's head words it
+            self.answer({"error": "a fault on request", "errors": errors}, status=fault.status)
             return
         self.cut = fault is not None and fault.status == CUT
         for method, pattern, handle in ROUTES:
@@ -252,7 +255,10 @@ class Handler(BaseHTTPRequestHandler):
         if found := self.repo(name, revision or "main"):
             repo, oid = found
             siblings = [{"rfilename": path} for path in repo.commits[oid]]
-            self.answer({"id": name, "sha": oid, "private": repo.private, "siblings": siblings, "tags": []})
+            head = re.match(rb"---\n(.*?)---\n", repo.commits[oid].get("README.md", b""), flags=re.DOTALL)
+            card = yaml.safe_load(head[1]) if head else None
+            facts = {"id": name, "sha": oid, "private": repo.private, "siblings": siblings, "tags": []}
+            self.answer(facts | {"cardData": card})
 
     def tree(self, name: str, revision: str, folder: str, _: bytes, query: dict[str, list[str]]) -> None:
         if not (found := self.repo(name, revision)):

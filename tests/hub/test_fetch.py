@@ -115,6 +115,16 @@ def test_only_some_files_are_fetched(client, draw_pair, tmp_path):
     assert not client.count("GET .*/day/")
 
 
+def test_one_of_several_sets_is_to_be_chosen(client, draw_pair, tmp_path):
+    card = b"---\nconfigs:\n- config_name: day\n  data_files: day/*\n- config_name: night\n  data_files: night/*\n---\n"
+    files = {f"{name}/train-0.parquet": table([draw_pair(i)]) for i, name in enumerate(("day", "night"))}
+    client.create("someone/both", files | {"README.md": card})
+    with pytest.raises(UsageError, match=r"2 sets in this repository: day, night.*--only"):
+        fetch("someone/both", tmp_path / "both")
+    fetch("someone/both", tmp_path / "night", only=["night/*"])
+    assert contents_of(tmp_path / "night", "train") == [draw_pair(1)]
+
+
 @pytest.mark.parametrize(
     ("name", "error", "told"),
     [
@@ -165,11 +175,12 @@ def test_a_download_that_is_cut_goes_on_where_it_stood(client, dataset, tmp_path
     assert client.num_bytes_sent["data/train-00001-of-00003.parquet"] < num_bytes + 100, "but for a chunk"
 
 
-def test_a_fetch_that_failed_goes_on_with_what_is_missing(client, dataset, tmp_path):
+def test_a_fetch_that_failed_goes_on_with_what_is_missing(client, dataset, tmp_path, capsys):
     push_dataset(dataset, "owner/shoes")
     client.fail("GET .*/resolve/.*/data/validation", 503, times=99)
     with pytest.raises(HubError, match=r"status 503.*same command again"):
         fetch("owner/shoes", tmp_path / "back")
+    assert f"kept in {tmp_path / '.back.fetch'}, for the next time" in capsys.readouterr().err
     assert not (tmp_path / "back").exists()
     client.mend()
     num_trains = client.count("GET .*/resolve/.*/data/train")

@@ -118,7 +118,7 @@ def test_a_name_that_cannot_be_one_is_told_before_anything_is_sent(client, datas
 
 def test_a_dataset_that_lacks_pairs_is_not_pushed(client, dataset):
     (dataset / "data" / "test-00000-of-00001.parquet").unlink()
-    with pytest.raises(FormatError, match=r"tells of 9 train, 2 validation, 1 test.*hold 9 train, 2 validation"):
+    with pytest.raises(FormatError, match=r"'test': 1}, and the files hold 9 train, 2 validation"):
         push_dataset(dataset, NAME)
     assert not client.requests
 
@@ -133,6 +133,13 @@ def test_a_repository_of_other_things_is_left_alone(client, dataset):
     with pytest.raises(UsageError, match=r"holds other things, such as train\.csv"):
         push_dataset(dataset, NAME)
     assert set(client.head(NAME)) == {".gitattributes", "train.csv"}
+
+
+def test_a_card_that_the_hub_does_not_take_is_told_in_its_words(client, dataset):
+    client.fail("POST /api/validate-yaml", 400)
+    with pytest.raises(HubError, match=r"Invalid metadata in README\.md.*a fault on request"):
+        push_dataset(dataset, NAME)
+    assert num_commits(client) == 0
 
 
 # --- foul weather
