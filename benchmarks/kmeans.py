@@ -110,7 +110,7 @@ def compare(paths: Sequence[Path], timed: Sequence[Path], num_colors: int) -> No
             times["usual"].append(timed_ms(usual_way, path, num_colors))
             times["per image"].append(timed_ms(our_way, per_image, path))
 
-    sample = shared._sample(plans)
+    sample, _ = shared._sample(plans)
     assert shared.fitted_palette is not None
     ratios = {"shared": inertia(sample, shared.fitted_palette.colors) / best_inertia(sample, num_colors)}
     photos: list[RGB] = [fit_to(read_rgb(path), SIZE_PX, SIZE_PX, "crop") for path in timed]
