@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from pix2pix_data import public_sets
-from pix2pix_data.dataset import open_dataset
+from pix2pix_data.dataset import EncodedPair, open_dataset
 from pix2pix_data.errors import BuildError, FormatError, HubError, UsageError
 from pix2pix_data.fetching import fetch_pairs, find_source
+from pix2pix_data.images import encode_jpeg, encode_png, read_rgb
 from pix2pix_data.importing import ImportOptions
-from pix2pix_data.public_sets import PUBLIC_SETS, PublicSet, landmark_of
+from pix2pix_data.layouts.found import Found, RawPair
+from pix2pix_data.public_sets import PUBLIC_SETS, PublicSet, divide_officially, landmark_of
 from pix2pix_data.pushing import push_dataset
 
 pytestmark = [
@@ -25,6 +28,8 @@ pytestmark = [
 ]
 
 CUT = 0
+FLAT = encode_png(np.full((8, 8, 3), 200, np.uint8))
+FACADES = Path(__file__).parents[3] / "shared" / "data" / "facades"
 
 
 def fetch(name, out, *, revision=None, only=(), **options):
@@ -304,3 +309,40 @@ def test_the_command_says_what_came(hub, streets, draw_pair, p2p_data):
     assert out[0].startswith("4 pairs (4 train), 0 failed, in ")
     assert out[1] == "look at lines/report.html, or at lines/preview.png"
     assert out[2] == "next: p2p-data check lines"
+
+
+# --- with the real facades
+
+
+@pytest.mark.skipif(not FACADES.is_dir(), reason="the facades are not here")
+def test_the_real_facades_are_divided_officially():
+    raws = []
+    for split, folder in (("test", "test"), ("train", "train"), ("validation", "val")):
+        files = sorted((FACADES / folder).iterdir())
+        for i in np.random.default_rng(0).permutation(len(files)):
+            photo = encode_jpeg(np.ascontiguousarray(np.hsplit(read_rgb(files[i]), 2)[0]))
+            raws.append(RawPair(EncodedPair(f"{split}/{files[i].stem}", "", FLAT, photo), ""))
+    division = divide_officially(Found("", {"train": 606}, lambda _: iter(raws)), PUBLIC_SETS["facades"])
+    assert division.photo_side == "b"
+    assert division.found.num_pairs == {"train": 400, "validation": 100, "test": 106}
+    for split, num in division.found.num_pairs.items():
+        keys = [raw.pair.key for raw in division.found.read(split)]
+        assert len(keys) == num
+        assert {key.partition("/")[0] for key in keys} == {split}
+    shuffled = [raws[i] for i in np.random.default_rng(1).permutation(len(raws))]
+    division = divide_officially(Found("", {"train": 606}, lambda _: iter(shuffled)), PUBLIC_SETS["facades"])
+    assert not division.is_official
+
+
+# --- downloads across processes
+
+
+def test_half_a_file_that_an_earlier_process_left_is_continued(client, dataset, tmp_path):
+    push_dataset(dataset, "owner/shoes")
+    name = "data/train-00001-of-00003.parquet"
+    half = tmp_path / ".back.fetch" / client.repos["owner/shoes"].branches["main"] / f"{name}.part"
+    half.parent.mkdir(parents=True)
+    half.write_bytes((dataset / name).read_bytes()[:5000])
+    fetch("owner/shoes", tmp_path / "back")
+    assert client.num_bytes_sent[name] == (dataset / name).stat().st_size - 5000
+    assert (tmp_path / "back" / name).read_bytes() == (dataset / name).read_bytes()
