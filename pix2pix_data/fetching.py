@@ -41,6 +41,7 @@ class Source:
     name : str
         As it was typed: of a public set, or a repository.
     public : PublicSet or None
+    only : tuple of str
     options : ImportOptions
     """
 
@@ -50,6 +51,7 @@ class Source:
     is_ours: bool
     name: str
     public: PublicSet | None
+    only: tuple[str, ...]
     options: ImportOptions
 
     @property
@@ -117,7 +119,7 @@ def find_source(name: str, *, revision: str | None, only: Sequence[str], options
     if not files:
         what = "no file there matches --only" if only else "there are no pictures and no tables"
         raise FormatError(what, where=repo.url, fix=f"look at {repo.url}/tree/{listing.commit}")
-    return Source(repo, listing, tuple(files), is_ours, name, public, options)
+    return Source(repo, listing, tuple(files), is_ours, name, public, tuple(only), options)
 
 
 def fetch_pairs(source: Source, out: Path, *, workers: int) -> Fetched:
@@ -182,6 +184,8 @@ def _imported(source: Source, folder: Path, beside: Path, out: Path, workers: in
             division = divide_officially(opened.found, source.public)
             opened, told = _divided(opened, source.public, division)
             notes += told
+        if opened.options.swap:
+            layout = f"{layout}, with the sides swapped"
         summary = import_pairs(opened, beside, workers=workers)
     _write_provenance(source, layout, notes, division, summary, beside, out.name)
     return Fetched(layout, notes, summary)
@@ -225,6 +229,7 @@ def _write_provenance(
 def _command_line(source: Source) -> str:
     options = source.options
     typed = ["--revision", source.listing.commit]
+    typed += [word for pattern in source.only for word in ("--only", pattern)]
     typed += ["--columns", ",".join(options.columns)] if options.columns else []
     typed += [option for option, given in (("--swap", options.swap), ("--jpeg", options.jpeg)) if given]
     return shlex.join(["p2p-data", "fetch", source.name, *typed])

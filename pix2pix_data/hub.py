@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what a repository holds, downloads, uploads and commits. The only code that speaks to it.
+"""Dataset repositories on the Hugging Face hub: what they hold, downloads, uploads and commits.
 
 A download goes on where it stood and is held against the hub's checksum. An upload is of no consequence until a commit
 names it, and a commit names the revision that it follows: so nobody ever sees half of one.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.errors import HubError, P2PError, UsageError
+from pix2pix_data.hub_faults import AGAIN, LOG_IN, WAITS_S, explained, is_passing, reason_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
@@ -28,13 +29,9 @@ Content = Path | bytes
 Tick = Callable[[int], None]
 _Result = TypeVar("_Result")
 
-_WAITS_S = (1.0, 2.0, 4.0, 8.0)
 _TIMEOUT_S = 30.0
 _MEGABYTE = 1_000_000
-_MOST_CHARACTERS = 300  # of what the hub says
 _BATCH_FILES, _BATCH_BYTES = 8, 64 << 20
-_AGAIN = "type the same command again: what was transferred is not transferred twice"
-_NO_TOKEN = "log in with: hf auth login, or set HF_TOKEN; the token needs the right to write"
 
 
 @contextmanager
@@ -192,7 +189,7 @@ class HubRepo:
         from huggingface_hub import get_token
 
         if get_token() is None:
-            raise HubError("there is no token for the hub", where=self.url, fix=_NO_TOKEN)
+            raise HubError("there is no token for the hub", where=self.url, fix=LOG_IN)
         with self._errors_told(writing=True):
             self._patiently(
                 lambda: self._api.create_repo(
@@ -303,25 +300,27 @@ class HubRepo:
                     url, stream, resume_size=stream.tell(), headers=build_hf_headers(), expected_size=file.num_bytes
                 )
 
+        if part.is_file() and part.stat().st_size > file.num_bytes:  # two processes may have written to it
+            part.unlink()
         if part.is_file():
             tick(part.stat().st_size)
         with self._errors_told(file.path):
             self._patiently(fetched)
         if not file.holds(part):
             part.unlink()
-            raise HubError("what came is not what the hub states by checksum", where=file.path, fix=_AGAIN)
+            raise HubError("what came is not what the hub states by checksum", where=file.path, fix=AGAIN)
         return part.replace(path)
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
     def _patiently(self, call: Callable[[], _Result]) -> _Result:
-        for wait_s in _WAITS_S:
+        for wait_s in WAITS_S:
             try:
                 return call()
             except Exception as error:
-                if not _is_passing(error):
+                if not is_passing(error):
                     raise
-                say(f"  {_reason(error)}: trying again in {wait_s:.0f} s")
+                say(f"  {reason_of(error)}: trying again in {wait_s:.0f} s")
                 time.sleep(wait_s)
         return call()
 
@@ -334,31 +333,9 @@ class HubRepo:
             raise
         except Exception as error:  # the client raises its own, those of two HTTP libraries, and plain ones
             where = f"{self.url} ({path})" if path else self.url
-            what, fix = self._explained(error, writing=writing)
-            kind = HubBusyError if _is_passing(error) else HubError
+            what, fix = explained(error, url=self.url, revision=self.revision, writing=writing)
+            kind = HubBusyError if is_passing(error) else HubError
             raise kind(what, where=where, fix=fix) from error
-
-    def _explained(self, error: Exception, *, writing: bool) -> tuple[str, str | None]:
-        from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RevisionNotFoundError
-
-        status = _status(error)
-        if isinstance(error, OfflineModeIsEnabled):
-            return "the hub was switched off by HF_HUB_OFFLINE", "unset it"
-        if isinstance(error, GatedRepoError):
-            return "its owner wants you to agree to terms first", f"agree to them at {self.url}, and log in"
-        if isinstance(error, RevisionNotFoundError):
-            return f"there is no revision {self.revision}", "correct --revision"
-        if status == 401 and writing:
-            return "the hub does not know this token", _NO_TOKEN
-        if status in (401, 404):
-            return "there is no such dataset, or it is private", "correct the name, or log in: hf auth login"
-        if status == 403:
-            return "your token may not do this", "choose a name of your own, or take a token that may write there"
-        if status == 412:
-            return "the repository was changed while this ran; nothing of yours was committed", _AGAIN
-        if status is None and _is_of_network(error):
-            return f"the hub cannot be reached ({_reason(error)})", f"look at your network; then {_AGAIN}"
-        return _reason(error), _AGAIN if _is_passing(error) else None
 
 
 class _CountedFile(io.FileIO):
@@ -392,50 +369,3 @@ def _batches(additions: Sequence[CommitOperationAdd]) -> Iterator[list[CommitOpe
             batch, num_bytes = [], 0
     if batch:
         yield batch
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the HTTP status behind an error; None where none came."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return next((int(one.response.status_code) for one in _chain(error) if isinstance(one, HfHubHTTPError)), None)
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Tell whether trying again at once may help: the hub is busy, or a connection broke that had been made."""
-    import httpx2
-
-    status = _status(error)
-    if status is not None:
-        return status == 429 or status >= 500
-    return _is_of_network(error) and not any(isinstance(one, httpx2.ConnectError) for one in _chain(error))
-
-
-def _is_of_network(error: BaseException) -> bool:
-    import httpx2
-    from huggingface_hub.errors import OfflineModeIsEnabled
-
-    return any(isinstance(one, httpx2.TransportError | TimeoutError) for one in _chain(error)) and not any(
-        isinstance(one, OfflineModeIsEnabled) for one in _chain(error)
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """Say in one line what the client said, without the token, which a broken header could name."""
-    from huggingface_hub import get_token
-
-    if (status := _status(error)) is not None and (status == 429 or status >= 500):
-        return f"the hub answers with status {status}"
-    # The client's threads wrap what went wrong in a RuntimeError that tells of no reason.
-    telling = next(one for one in _chain(error) if type(one) is not RuntimeError or one.__cause__ is None)
-    said = getattr(telling, "server_message", None) or str(telling)
-    text = "; ".join(line.strip() for line in said.splitlines() if line.strip()) or type(telling).__name__
-    token = get_token()
-    text = text if not token else text.replace(token, "(token)")
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

@@ -16,6 +16,7 @@ from pix2pix_data.card import has_licence, hub_card
 from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, HubError, UsageError
 from pix2pix_data.hub import Content, HubBusyError, HubRepo, Listing, transfer_line
+from pix2pix_data.hub_faults import WAITS_S
 
 if TYPE_CHECKING:
     from pix2pix_data.dataset import ParquetDataset
@@ -25,7 +26,6 @@ __all__ = ["PushSummary", "Pushable", "check_counts", "open_pushable", "push_dat
 _FILES = ("README.md", "build.json", "failures.jsonl", "palette.json", "preview.png")
 _SHARD = re.compile(r"data/(train|validation|test)-\d+-of-\d+\.parquet")
 _STARTER_FILES = {".gitattributes", "README.md", "LICENSE"}  # what the hub's page for a new repository makes
-_WAITS_S = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +140,13 @@ def push_dataset(path: Path, repo_id: str, *, private: bool = False, revision: s
             additions = repo.upload(changed, tick)
         message = f"{_told(pushable.num_pairs)} pairs, by pix2pix-kit {__version__}"
         _commit(repo, there, contents, lambda: repo.commit(additions, stale, message, parent=there.commit))
-    return PushSummary(
-        repo.url,
-        len(changed),
-        len(stale),
-        _num_bytes(changed),
-        there.is_private,
-        has_licence(card),
-    )
+    num_bytes = _num_bytes(changed)
+    return PushSummary(repo.url, len(changed), len(stale), num_bytes, there.is_private, has_licence(card))
 
 
 def _commit(repo: HubRepo, before: Listing, contents: Mapping[str, Content], commit: Callable[[], None]) -> None:
     """Commit, and if the hub does not answer well, find out whether it did; then try again."""
-    for wait_s in (*_WAITS_S, None):
+    for wait_s in (*WAITS_S, None):
         try:
             commit()
             return

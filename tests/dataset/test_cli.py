@@ -213,7 +213,7 @@ FLOORS = [
     | {"edges", "scenes", "terminal_pictures"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export"},
-    {"build", "resplit", "check", "checks", "importing", "hub", "pushing", "fetching", "public_sets"},
+    {"build", "resplit", "check", "checks", "importing"} | {"hub", "hub_faults", "pushing", "fetching", "public_sets"},
     {"_options", "_command", "_check_command", "_hub_commands", "_layout_commands", "_show_commands", "cli"}
     | {"__main__"},
 ]

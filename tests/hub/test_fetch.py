@@ -117,6 +117,7 @@ def test_only_some_files_are_fetched(client, draw_pair, tmp_path):
     client.create("someone/both", files)
     fetch("someone/both", tmp_path / "night", only=["night/*"])
     assert contents_of(tmp_path / "night", "train") == pairs[2:]
+    assert " --only 'night/*'" in (tmp_path / "night" / "README.md").read_text()
     assert not client.count("GET .*/day/")
 
 
@@ -143,6 +144,20 @@ def test_what_cannot_be_fetched_is_told(client, tmp_path, name, error, told):
     client.create("someone/texts", {"story.txt": b"once"})
     with pytest.raises(error, match=told):
         fetch(name, tmp_path / "out")
+
+
+def test_a_revision_that_is_not_there_is_told(client, dataset, tmp_path):
+    push_dataset(dataset, "owner/shoes")
+    with pytest.raises(HubError, match="no revision v9"):
+        fetch("owner/shoes", tmp_path / "out", revision="v9")
+
+
+def test_a_hub_that_was_switched_off_is_told(client, tmp_path, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
+        fetch("owner/shoes", tmp_path / "out")
 
 
 def test_a_private_dataset_needs_a_token(client, dataset, tmp_path, monkeypatch):
@@ -249,8 +264,9 @@ def test_a_copy_with_its_sides_the_other_way_is_turned(client, streets, tmp_path
     _, splits = streets
     rows = [(lines, photo) for photo, lines in merged(splits, splits)]
     client.create("owner/streets", {"data/train-0.parquet": table(rows)})
-    fetch("streets", tmp_path / "streets")
+    fetched = fetch("streets", tmp_path / "streets")
     assert {split: contents_of(tmp_path / "streets", split) for split in splits} == splits
+    assert fetched.layout.endswith("A is imageA and B is imageB, with the sides swapped")
 
 
 def test_a_shuffled_copy_is_not_divided_and_that_is_said(client, streets, tmp_path):
