@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pix2pix_data import _options
-from pix2pix_data._layout_commands import two_names
+from pix2pix_data._layout_commands import counts, two_names
 from pix2pix_data._show_commands import report_new
 from pix2pix_data.console import duration, help_text, result, say
 
@@ -66,7 +65,7 @@ def fetch(
     options = ImportOptions(two_names(columns), swap, jpeg)
     source = find_source(name, revision=revision, only=only or (), options=options)
     out = out or Path(name.rpartition("/")[2])
-    size = f"{len(source.files)} files, {source.num_bytes / 1e6:.1f} MB"
+    size = _size(len(source.files), source.num_bytes)
     say(f"fetch: {source.repo.repo_id} at {source.listing.commit[:7]} ({size}) -> {out}")
     if dry_run:
         return
@@ -77,8 +76,8 @@ def fetch(
     if source.public is not None:
         say(f"  terms: {source.public.terms}")
     num_pairs, num_failed = sum(fetched.summary.num_pairs.values()), fetched.summary.num_failed
-    counts = _counts(fetched.summary.num_pairs)
-    result(f"{num_pairs} pairs ({counts}), {num_failed} failed, in {duration(time.monotonic() - start)}")
+    elapsed = duration(time.monotonic() - start)
+    result(f"{num_pairs} pairs ({counts(fetched.summary.num_pairs)}), {num_failed} failed, in {elapsed}")
     if num_failed:
         result(f"  each one: {out / 'failures.jsonl'}")
     report_new(out)
@@ -113,8 +112,8 @@ def push_and_tell(
     start = time.monotonic()
     pushable = open_pushable(dataset)
     branch = f", branch {revision}" if revision else ""
-    size = f"{len(pushable.files)} files, {pushable.num_bytes / 1e6:.1f} MB"
-    say(f"push: {dataset} ({_counts(pushable.num_pairs)}; {size}) -> {repo_id}{branch}")
+    size = _size(len(pushable.files), pushable.num_bytes)
+    say(f"push: {dataset} ({counts(pushable.num_pairs)}; {size}) -> {repo_id}{branch}")
     if pushable.left_here:
         say(f"  not pushed: {', '.join(pushable.left_here[:5])}{', ...' if len(pushable.left_here) > 5 else ''}")
     if dry_run:
@@ -122,7 +121,7 @@ def push_and_tell(
     pushed = push_dataset(dataset, repo_id, private=private, revision=revision)
     if pushed.num_changed or pushed.num_deleted:
         deleted = f", {pushed.num_deleted} deleted" if pushed.num_deleted else ""
-        changed = f"{pushed.num_changed} files ({pushed.num_bytes / 1e6:.1f} MB) new or changed{deleted}"
+        changed = f"new or changed: {_size(pushed.num_changed, pushed.num_bytes)}{deleted}"
         result(f"{changed}, in one commit, in {duration(time.monotonic() - start)}")
     else:
         result("the hub has all of it already; nothing was uploaded")
@@ -133,5 +132,5 @@ def push_and_tell(
     result(f"next: datasets.load_dataset({repo_id!r}{at}), or p2p-data fetch {shlex.quote(repo_id)}")
 
 
-def _counts(num_pairs: Mapping[str, int]) -> str:
-    return ", ".join(f"{num} {split}" for split, num in num_pairs.items())
+def _size(num_files: int, num_bytes: int) -> str:
+    return f"{num_files} file{'' if num_files == 1 else 's'}, {num_bytes / 1e6:.1f} MB"

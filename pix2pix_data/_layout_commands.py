@@ -16,7 +16,7 @@ from pix2pix_data import _options
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 
-__all__ = ["add_layout_commands", "two_names"]
+__all__ = ["add_layout_commands", "counts", "two_names"]
 
 _IMPORT_HELP = help_text(
     "Make a dataset of pairs in another layout, with its splits, and with the very bytes of its pictures where they "
@@ -68,7 +68,7 @@ def import_(
     options = ImportOptions(two_names(columns), swap, jpeg)
     scratch = next(folder for folder in out.resolve().parents if folder.is_dir())
     with open_layout(path, options, scratch=scratch) as opened:
-        say(f"import: {path} ({_counts(opened.found.num_pairs)}; {opened.found.layout}) -> {out}")
+        say(f"import: {path} ({counts(opened.found.num_pairs)}; {opened.found.layout}) -> {out}")
         if opened.found.doubt is not None:
             say(f"  doubtful: {opened.found.doubt}")
         if dry_run:
@@ -78,7 +78,7 @@ def import_(
         summary = import_pairs(opened, out, workers=workers or default_workers())
     num_pairs = sum(summary.num_pairs.values())
     elapsed = duration(time.monotonic() - start)
-    result(f"{num_pairs} pairs ({_counts(summary.num_pairs)}), {summary.num_failed} failed, in {elapsed}")
+    result(f"{num_pairs} pairs ({counts(summary.num_pairs)}), {summary.num_failed} failed, in {elapsed}")
     result(f"  pictures stored as {', '.join(f'{kind}: {num}' for kind, num in summary.sides.most_common())}")
     if summary.num_failed:
         lines = (out / "failures.jsonl").read_text().splitlines()
@@ -121,7 +121,7 @@ def export(
     if out.resolve().is_relative_to(dataset.resolve()):
         raise UsageError("the output would lie in the dataset", where=out, fix="give --out another place")
     plan = plan_export(dataset, to, splits=split or (), jpeg=jpeg, caption=text)
-    say(f"export: {dataset} ({_counts(plan.num_pairs)}) -> {out}")
+    say(f"export: {dataset} ({counts(plan.num_pairs)}) -> {out}")
     if dry_run:
         return
     notes = export_pairs(plan, out)
@@ -130,7 +130,8 @@ def export(
         result(f"  {note}")
 
 
-def _counts(num_pairs: Mapping[str, int]) -> str:
+def counts(num_pairs: Mapping[str, int]) -> str:
+    """Say how many pairs each split has."""
     return ", ".join(f"{num} {split}" for split, num in num_pairs.items())
 
 

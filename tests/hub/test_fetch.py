@@ -320,7 +320,7 @@ def test_the_command_says_what_came(hub, streets, draw_pair, p2p_data):
     assert done.returncode == 0, done.stderr
     err, out = done.stderr.splitlines(), done.stdout.splitlines()
     assert err[0].startswith("fetch: someone/lines at ")
-    assert err[0].endswith("(1 files, 0.0 MB) -> lines")
+    assert err[0].endswith("(1 file, 0.0 MB) -> lines")
     assert err[1] == "  Parquet tables, A is source and B is target"
     assert out[0].startswith("4 pairs (4 train), 0 failed, in ")
     assert out[1] == "look at lines/report.html, or at lines/preview.png"

@@ -264,7 +264,7 @@ def test_the_command_says_what_it_does_and_what_is_left_to_do(hub, dataset, p2p_
     assert err[1] == "  not pushed: report.html"
     assert "names no licence" in err[2]
     out = done.stdout.splitlines()
-    assert out[0].startswith("9 files (0.")
+    assert out[0].startswith("new or changed: 9 files, 0.1 MB, in one commit, in ")
     assert out[1] == f"look at {hub.url}/datasets/owner/shoes (public)"
     assert out[2] == "next: datasets.load_dataset('owner/shoes'), or p2p-data fetch owner/shoes"
 
