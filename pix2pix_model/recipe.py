@@ -21,6 +21,7 @@ __all__ = [
     "GeneratorSettings",
     "LogSettings",
     "LossSettings",
+    "NormName",
     "PrecisionName",
     "Recipe",
     "Side",
@@ -35,6 +36,7 @@ PrecisionName: TypeAlias = Literal["auto", "float32", "bf16", "fp16"]
 Side: TypeAlias = Literal["A", "B"]
 Direction: TypeAlias = Literal["AtoB", "BtoA"]
 ColorSpaceName: TypeAlias = Literal["rgb", "lab"]
+NormName: TypeAlias = Literal["batch", "instance", "sync", "none"]
 
 
 def sides_read(direction: Direction, color_space: ColorSpaceName) -> tuple[Side, ...]:
@@ -100,8 +102,18 @@ class DataSettings(_Section):
 class GeneratorSettings(_Section):
     """The network that makes B from A."""
 
-    name: Annotated[str, Field(description="Architecture.")] = "unet"
+    name: Annotated[str, Field(description='Architecture: "unet", "encoder_decoder" or "resnet".')] = "unet"
     width: Annotated[int, Field(ge=1, le=1024, description="Channels of the first layer.")] = 64
+    blocks: Annotated[
+        int, Field(ge=1, le=32, description="Residual blocks of a resnet; 9 and 6 in the authors' PyTorch code.")
+    ] = 9
+    norm: Annotated[
+        NormName, Field(description='"batch", "instance", "sync" (batches of all processes together) or "none".')
+    ] = "batch"
+    upsample: Annotated[
+        Literal["transposed", "resize"],
+        Field(description='"transposed" convolutions; "resize" then convolve leaves no checkerboard.'),
+    ] = "transposed"
     dropout: Annotated[float, Field(ge=0, lt=1, description="Probability of dropout while training.")] = 0.5
     dropout_at: Annotated[
         Literal["pytorch", "torch"],
@@ -114,20 +126,40 @@ class DiscriminatorSettings(_Section):
 
     name: Annotated[str, Field(description="Architecture.")] = "patchgan"
     width: Annotated[int, Field(ge=1, le=1024, description="Channels of the first layer.")] = 64
-    layers: Annotated[
-        int,
-        Field(ge=0, le=6, description="Halvings; 0 to 5 judge patches of 1, 16, 34, 70, 142, 286 pixels."),
-    ] = 3
+    patch: Annotated[
+        Literal[1, 16, 34, 70, 142, 286], Field(description="Side of the patch that each logit judges, in pixels.")
+    ] = 70
+    scales: Annotated[
+        int, Field(ge=1, le=4, description="Discriminators, each at half the size of the one before (pix2pixHD).")
+    ] = 1
+    norm: Annotated[NormName, Field(description="As the generator's.")] = "batch"
+    spectral_norm: Annotated[bool, Field(description="Hold every layer's largest gain at 1.")] = False
 
 
 class LossSettings(_Section):
     """What the two networks pay for."""
 
-    gan: Annotated[Literal["vanilla"], Field(description="Kind of GAN loss.")] = "vanilla"
-    l1: Annotated[float, Field(ge=0, description="Weight of the L1 distance beside the GAN loss.")] = 100.0
+    gan: Annotated[
+        Literal["vanilla", "lsgan", "hinge", "none"],
+        Field(description='Kind of GAN loss; "none" trains the generator on L1 alone.'),
+    ] = "vanilla"
+    conditional: Annotated[
+        bool, Field(description="The discriminator sees A beside B (cGAN); else B alone (the paper's GAN).")
+    ] = True
+    l1: Annotated[float, Field(ge=0, description="Weight of the L1 distance beside the GAN loss; 0 for none.")] = 100.0
+    feature_matching: Annotated[
+        float, Field(ge=0, description="Weight of the distance between D's features of G(A) and B (pix2pixHD: 10).")
+    ] = 0.0
     discriminator_factor: Annotated[
         float, Field(gt=0, description="Factor on the discriminator's loss: 0.5 in PyTorch and the paper, 1 in Torch.")
     ] = 0.5
+    stale_logits: Annotated[
+        bool, Field(description="G learns from D's logits of before D's update, as in Torch; PyTorch judges anew.")
+    ] = False
+    label_smoothing: Annotated[
+        float, Field(ge=0, lt=0.5, description="What D's target for real pairs lacks to 1; vanilla and lsgan only.")
+    ] = 0.0
+    r1: Annotated[float, Field(ge=0, description="Weight of the R1 penalty on D's gradient at real pairs.")] = 0.0
 
 
 class TrainSettings(_Section):
@@ -141,6 +173,14 @@ class TrainSettings(_Section):
     learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's learning rate, for both networks.")] = 2e-4
     beta1: Annotated[float, Field(ge=0, lt=1, description="Adam's decay of the mean.")] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1, description="Adam's decay of the square.")] = 0.999
+    ema: Annotated[
+        float,
+        Field(ge=0, lt=1, description="Decay of the averaged generator that is kept in place of the last; 0: none."),
+    ] = 0.0
+    diff_augment: Annotated[
+        tuple[Literal["color", "translation", "cutout"], ...],
+        Field(strict=False, description="What D's pairs, real and generated, are augmented by; for small datasets."),
+    ] = ()
     seed: Annotated[int, Field(ge=0, description="Decides weights, order, crops, mirroring and dropout.")] = 0
     max_steps: Annotated[int, Field(ge=0, description="End after so many steps; 0 leaves it to the epochs.")] = 0
     precision: Annotated[PrecisionName, Field(description='"auto" is bf16 (or fp16) on CUDA, else float32.')] = "auto"
@@ -190,4 +230,6 @@ def _toml_value(value: object) -> str:
     if isinstance(value, (bool, str, Path)):  # JSON writes these as TOML does
         text = value.as_posix() if isinstance(value, Path) else value
         return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
     return repr(value)

@@ -88,7 +88,7 @@ def build_networks(recipe: Recipe) -> tuple[nn.Module, nn.Module]:
     judged = DiscriminatorSpec(
         in_channels=spec.in_channels + spec.out_channels,
         width=recipe.discriminator.width,
-        layers=recipe.discriminator.layers,
+        layers=(1, 16, 34, 70, 142, 286).index(recipe.discriminator.patch),
     )
     discriminator = DISCRIMINATORS.get(recipe.discriminator.name)(judged)
     initialise(generator)

@@ -34,7 +34,7 @@ crop_size = 32
 width = 2
 [discriminator]
 width = 4
-layers = 1
+patch = 16
 [train]
 batch = 2
 max_steps = {steps}
