@@ -25,7 +25,7 @@ demo: $(READY)  ## the whole way on real photos, offline: photos, pairs, trainin
 	@echo "the pairs: demo/chelsea-edges/preview.png, the pictures: demo/chelsea-edges-translated/sheet.png"
 
 test: check  ## ruff, mypy, pytest with warnings as errors, and the built wheel from another folder
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadscope
 	$(BIN)/python tests/smoke_wheel.py
 
 check: $(READY)  ## ruff and mypy
