@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.device import Device
-from pix2pix_model.nets import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec, initialise
+from pix2pix_model.nets import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec, initialise, limit_gains
 from pix2pix_model.recipe import Recipe, TrainSettings
 from pix2pix_model.schedule import seed_for
 
@@ -75,6 +75,9 @@ def generator_spec(recipe: Recipe) -> GeneratorSpec:
         in_channels=space.in_channels,
         out_channels=space.out_channels,
         width=settings.width,
+        blocks=settings.blocks,
+        norm=settings.norm,
+        upsample=settings.upsample,
         dropout=settings.dropout,
         dropout_at=settings.dropout_at,
     )
@@ -85,14 +88,20 @@ def build_networks(recipe: Recipe) -> tuple[nn.Module, nn.Module]:
     spec = generator_spec(recipe)
     torch.manual_seed(seed_for("weights", recipe.train.seed))
     generator = GENERATORS.get(recipe.generator.name)(spec)
+    settings = recipe.discriminator
     judged = DiscriminatorSpec(
+        size_px=recipe.data.crop_size,
         in_channels=spec.in_channels + spec.out_channels,
-        width=recipe.discriminator.width,
-        layers=(1, 16, 34, 70, 142, 286).index(recipe.discriminator.patch),
+        width=settings.width,
+        patch=settings.patch,
+        scales=settings.scales,
+        norm=settings.norm,
     )
-    discriminator = DISCRIMINATORS.get(recipe.discriminator.name)(judged)
+    discriminator = DISCRIMINATORS.get(settings.name)(judged)
     initialise(generator)
     initialise(discriminator)
+    if settings.spectral_norm:
+        limit_gains(discriminator)
     return generator, discriminator
 
 

@@ -35,8 +35,8 @@ def train_step(state: TrainState, batch: Batch, loss: LossSettings) -> dict[str,
     with state.device.autocast():
         fake_b = generator(a)  # (N, out_channels, H, W)
         # Two passes: real and generated pairs have batch-norm statistics of their own, as in both author codes.
-        fake_logits = discriminator(torch.cat((a, fake_b.detach()), 1))
-        real_logits = discriminator(torch.cat((a, b), 1))
+        fake_logits = discriminator(torch.cat((a, fake_b.detach()), 1))[0]
+        real_logits = discriminator(torch.cat((a, b), 1))[0]
     loss_d_fake = gan.fake(fake_logits)
     loss_d_real = gan.real(real_logits)
     state.optimizer_d.zero_grad()
@@ -45,7 +45,7 @@ def train_step(state: TrainState, batch: Batch, loss: LossSettings) -> dict[str,
 
     discriminator.requires_grad_(False)  # the generator's loss needs no gradient of these weights
     with state.device.autocast():
-        logits_for_g = discriminator(torch.cat((a, fake_b), 1))  # judged anew, by the updated discriminator
+        logits_for_g = discriminator(torch.cat((a, fake_b), 1))[0]  # judged anew, by the updated discriminator
     loss_g_gan = gan.generator(logits_for_g)
     loss_g_l1 = l1_loss(fake_b, b)
     state.optimizer_g.zero_grad()

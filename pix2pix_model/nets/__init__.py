@@ -1,7 +1,8 @@
 """The networks. Importing this fills the registries."""
 
-from pix2pix_model.nets.layers import initialise, num_parameters
+from pix2pix_model.nets.layers import initialise, limit_gains, num_parameters
 from pix2pix_model.nets.patchgan import PatchGAN
+from pix2pix_model.nets.receptive_field import receptive_field
 from pix2pix_model.nets.spec import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec
 from pix2pix_model.nets.unet import UNet
 
@@ -13,5 +14,7 @@ __all__ = [
     "PatchGAN",
     "UNet",
     "initialise",
+    "limit_gains",
     "num_parameters",
+    "receptive_field",
 ]

@@ -1,44 +1,34 @@
-"""What all networks share: the norm, and how weights begin."""
+"""What all networks share: doubling a picture, how weights begin, and their count."""
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from typing import Literal
 
-__all__ = ["BatchNorm", "initialise", "num_parameters"]
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from pix2pix_model.nets.norms import BatchNorm
+from pix2pix_model.nets.spec import Upsample
+
+__all__ = ["initialise", "limit_gains", "make_doubling", "num_parameters"]
 
 
-class BatchNorm(nn.Module):
-    """Batch normalisation that, in eval(), takes its statistics from each picture by itself.
+def make_doubling(
+    upsample: Upsample, in_channels: int, out_channels: int, *, kernel_px: Literal[3, 4], bias: bool
+) -> list[nn.Module]:
+    """Return the layers that double height and width.
 
-    Both author codes test with batch statistics and a batch of one. Here that holds for a batch of any size, so a
-    picture never depends on its neighbours. Running statistics are kept in training, for those who want them.
-
-    Parameters
-    ----------
-    channels : int
+    "transposed" is the authors' convolution of stride 2. "resize" repeats each pixel and convolves by 3x3: every
+    output pixel then has as many inputs, which leaves no checkerboard.
 
     References
     ----------
-    Ioffe and Szegedy 2015, arXiv:1502.03167; Isola et al. 2017, arXiv:1611.07004, section 3.4 (test-time statistics).
+    Odena et al. 2016, Deconvolution and Checkerboard Artifacts, doi:10.23915/distill.00003.
     """
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C, H, W) to the same shape."""
-        if self.training:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training=True)
-        return F.instance_norm(x, weight=self.weight, bias=self.bias)
+    if upsample == "resize":
+        return [nn.Upsample(scale_factor=2), nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=bias)]
+    exactly_double = 4 - kernel_px
+    return [nn.ConvTranspose2d(in_channels, out_channels, kernel_px, 2, 1, exactly_double, bias=bias)]
 
 
 def initialise(network: nn.Module) -> None:
@@ -52,6 +42,20 @@ def initialise(network: nn.Module) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def limit_gains(network: nn.Module) -> None:
+    """Divide each convolution's weights by their largest singular value from now on (spectral norm).
+
+    To be called after `initialise`: its first estimate is of the weights that it meets.
+
+    References
+    ----------
+    Miyato et al. 2018, arXiv:1802.05957.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            spectral_norm(module)
 
 
 def num_parameters(network: nn.Module) -> int:

@@ -10,9 +10,19 @@ from torch import nn
 
 from pix2pix_data.registry import Registry
 
-__all__ = ["DISCRIMINATORS", "GENERATORS", "DiscriminatorSpec", "DropoutAt", "GeneratorSpec"]
+__all__ = [
+    "DISCRIMINATORS",
+    "GENERATORS",
+    "DiscriminatorSpec",
+    "DropoutAt",
+    "GeneratorSpec",
+    "NormName",
+    "Upsample",
+]
 
 DropoutAt: TypeAlias = Literal["pytorch", "torch"]
+NormName: TypeAlias = Literal["batch", "instance", "sync", "none"]
+Upsample: TypeAlias = Literal["transposed", "resize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,11 @@ class GeneratorSpec:
         Channels of A and of B.
     width : int
         Channels of the first layer; the others are multiples of it.
+    blocks : int
+        Residual blocks, where the architecture has them.
+    norm : {"batch", "instance", "sync", "none"}
+    upsample : {"transposed", "resize"}
+        How the picture is doubled on the way out.
     dropout : float
         Probability that an activation is dropped, where the architecture has dropout.
     dropout_at : {"pytorch", "torch"}
@@ -37,6 +52,9 @@ class GeneratorSpec:
     in_channels: int = 3
     out_channels: int = 3
     width: int = 64
+    blocks: int = 9
+    norm: NormName = "batch"
+    upsample: Upsample = "transposed"
     dropout: float = 0.5
     dropout_at: DropoutAt = "pytorch"
 
@@ -47,22 +65,31 @@ class DiscriminatorSpec:
 
     Attributes
     ----------
+    size_px : int
+        Side of the square pictures that it trains on: none smaller than it can judge is accepted.
     in_channels : int
-        Channels of A and B together: it always judges the pair.
+        Channels of what it judges: A and B together, or B alone.
     width : int
         Channels of the first layer.
-    layers : int
-        How many times it halves its input; 0 judges single pixels.
+    patch : int
+        Side of the patch that a logit judges, in pixels of the largest scale.
+    scales : int
+        How many sizes of the pictures are judged, each half of the one before.
+    norm : {"batch", "instance", "sync", "none"}
     """
 
+    size_px: int = 256
     in_channels: int = 6
     width: int = 64
-    layers: int = 3
+    patch: int = 70
+    scales: int = 1
+    norm: NormName = "batch"
 
 
 # A generator maps (N, in_channels, H, W) to (N, out_channels, H, W), all in [-1, 1]. In eval() it must behave as a
 # finished model does, and its attribute `multiple_px` says what H and W must be multiples of.
 GENERATORS = Registry[Callable[[GeneratorSpec], nn.Module]]("generator", "pix2pix_model.generators")
 
-# A discriminator maps (N, in_channels, H, W) to logits (N, 1, h, w): above 0 means real.
+# A discriminator maps (N, in_channels, H, W) to a list of logits (N, 1, h, w), one for each scale: above 0 means real.
+# Its method `features` gives, for each scale, what every layer makes of the input, the logits last.
 DISCRIMINATORS = Registry[Callable[[DiscriminatorSpec], nn.Module]]("discriminator", "pix2pix_model.discriminators")

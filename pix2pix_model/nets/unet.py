@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
-from pix2pix_model.nets.layers import BatchNorm
+from pix2pix_model.nets.norms import BatchNorm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
 
 __all__ = ["UNet", "unet_depth"]

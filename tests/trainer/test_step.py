@@ -41,14 +41,14 @@ def test_a_step_is_that_of_plain_adam_on_the_written_losses(recipe, state):
         torch.manual_seed(step)
 
         fake_b = generator(batch.a)
-        fake = discriminator(torch.cat([batch.a, fake_b.detach()], 1))
-        real = discriminator(torch.cat([batch.a, batch.b], 1))
+        fake = discriminator(torch.cat([batch.a, fake_b.detach()], 1))[0]
+        real = discriminator(torch.cat([batch.a, batch.b], 1))[0]
         loss_fake = F.binary_cross_entropy_with_logits(fake, torch.zeros_like(fake))
         loss_real = F.binary_cross_entropy_with_logits(real, torch.ones_like(real))
         optimizer_d.zero_grad()
         ((loss_fake + loss_real) / 2).backward()
         optimizer_d.step()
-        judged = discriminator(torch.cat([batch.a, fake_b], 1))
+        judged = discriminator(torch.cat([batch.a, fake_b], 1))[0]
         loss_gan = F.binary_cross_entropy_with_logits(judged, torch.ones_like(judged))
         loss_l1 = F.l1_loss(fake_b, batch.b)
         optimizer_g.zero_grad()
@@ -76,7 +76,7 @@ def test_the_generators_loss_leaves_no_gradient_in_the_discriminator(recipe, sta
     train_step(state, batch, recipe.loss)
     torch.manual_seed(0)
     fake_b = generator(batch.a).detach()
-    fake, real = (discriminator(torch.cat([batch.a, b], 1)) for b in (fake_b, batch.b))
+    fake, real = (discriminator(torch.cat([batch.a, b], 1))[0] for b in (fake_b, batch.b))
     ((F.softplus(fake).mean() + F.softplus(-real).mean()) / 2).backward()
     for ours, by_hand in zip(state.discriminator.parameters(), discriminator.parameters(), strict=True):
         assert ours.requires_grad
