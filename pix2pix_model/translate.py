@@ -170,7 +170,7 @@ def run_generator(generator: torch.nn.Module, space: ColorSpace, pictures: Seque
     Parameters
     ----------
     generator : nn.Module
-        In eval mode, on the device; its `multiple_px` says what both sides must be multiples of.
+        In eval mode, on the device; its `multiple_px` and `smallest_px` say what sides it takes.
     space : ColorSpace
         What it sees of the pictures.
     pictures : sequence of ndarray of shape (H, W, 3), uint8
@@ -181,8 +181,8 @@ def run_generator(generator: torch.nn.Module, space: ColorSpace, pictures: Seque
     list of ndarray of shape (H, W, 3), uint8
     """
     height, width = pictures[0].shape[:2]
-    multiple_px = int(generator.multiple_px)  # type: ignore[arg-type]
-    down, right = -height % multiple_px, -width % multiple_px
+    multiple_px, smallest_px = int(generator.multiple_px), int(generator.smallest_px)  # type: ignore[arg-type]
+    down, right = (max(-side % multiple_px, smallest_px - side) for side in (height, width))
     top, left = down // 2, right // 2
     padded = [
         cv2.copyMakeBorder(picture, top, down - top, left, right - left, cv2.BORDER_REFLECT_101) for picture in pictures

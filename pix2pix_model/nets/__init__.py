@@ -1,8 +1,10 @@
 """The networks. Importing this fills the registries."""
 
+from pix2pix_model.nets.encoder_decoder import EncoderDecoder
 from pix2pix_model.nets.layers import initialise, limit_gains, num_parameters
 from pix2pix_model.nets.patchgan import PatchGAN
 from pix2pix_model.nets.receptive_field import receptive_field
+from pix2pix_model.nets.resnet import ResNet
 from pix2pix_model.nets.spec import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec
 from pix2pix_model.nets.unet import UNet
 
@@ -10,8 +12,10 @@ __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
     "DiscriminatorSpec",
+    "EncoderDecoder",
     "GeneratorSpec",
     "PatchGAN",
+    "ResNet",
     "UNet",
     "initialise",
     "limit_gains",

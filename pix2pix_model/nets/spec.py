@@ -87,7 +87,8 @@ class DiscriminatorSpec:
 
 
 # A generator maps (N, in_channels, H, W) to (N, out_channels, H, W), all in [-1, 1]. In eval() it must behave as a
-# finished model does, and its attribute `multiple_px` says what H and W must be multiples of.
+# finished model does. Its attributes `multiple_px` and `smallest_px` say what H and W must be multiples of, and at
+# least.
 GENERATORS = Registry[Callable[[GeneratorSpec], nn.Module]]("generator", "pix2pix_model.generators")
 
 # A discriminator maps (N, in_channels, H, W) to a list of logits (N, 1, h, w), one for each scale: above 0 means real.

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
-from pix2pix_model.nets.norms import BatchNorm
+from pix2pix_model.nets.layers import make_doubling
+from pix2pix_model.nets.norms import convolutions_have_biases, make_norm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
 
-__all__ = ["UNet", "unet_depth"]
+__all__ = ["UNet", "make_decoder", "make_encoder", "unet_depth"]
 
 _MIN_DEPTH = 5  # widths reach 8 times the first at the fourth layer, and the bottleneck comes below
 _LEAK = 0.2
@@ -39,13 +40,48 @@ def unet_depth(size_px: int) -> int:
     return depth
 
 
+def make_encoder(spec: GeneratorSpec) -> nn.ModuleList:
+    """Return the layers that halve a picture down to the bottleneck; no norm in the first and the last."""
+    depth, bias = unet_depth(spec.size_px), convolutions_have_biases(spec.norm)
+    encoder = nn.ModuleList()
+    in_width = spec.in_channels
+    for i, width in enumerate(_widths(spec)):
+        activation = [nn.LeakyReLU(_LEAK)] if i > 0 else []
+        norm = make_norm(spec.norm, width) if 0 < i < depth - 1 else []
+        encoder.append(nn.Sequential(*activation, nn.Conv2d(in_width, width, 4, 2, 1, bias=bias), *norm))
+        in_width = width
+    return encoder
+
+
+def make_decoder(spec: GeneratorSpec, *, skips: bool) -> tuple[nn.ModuleList, nn.Sequential]:
+    """Return the layers that double the bottleneck up to half the picture, and the last, which makes the picture.
+
+    `skips` says that each layer is given as many channels again by a skip; the first one has none.
+    """
+    bias = convolutions_have_biases(spec.norm)
+    *widths, in_width = _widths(spec)
+    with_dropout = range(1, len(widths) - 3) if spec.dropout_at == "pytorch" else range(3)
+    decoder = nn.ModuleList()
+    for i, width in enumerate(reversed(widths)):
+        doubling = make_doubling(spec.upsample, in_width, width, kernel_px=4, bias=bias)
+        dropout = [nn.Dropout(spec.dropout)] if i in with_dropout and spec.dropout > 0 else []
+        decoder.append(nn.Sequential(nn.ReLU(), *doubling, *make_norm(spec.norm, width), *dropout))
+        in_width = 2 * width if skips else width
+    doubling = make_doubling(spec.upsample, in_width, spec.out_channels, kernel_px=4, bias=True)
+    return decoder, nn.Sequential(nn.ReLU(), *doubling, nn.Tanh())
+
+
+def _widths(spec: GeneratorSpec) -> list[int]:
+    return [spec.width * min(2**i, 8) for i in range(unet_depth(spec.size_px))]
+
+
 @GENERATORS.register("unet")
 class UNet(nn.Module):
     """Encoder and decoder with a skip between layers of one size.
 
     At 256 px: C64-C128-C256-C512-C512-C512-C512-C512, then CD512-CD512-CD512-C512-C256-C128-C64 and back to the
-    picture. All convolutions are 4x4 with stride 2 and padding 1; none has a bias but the last, since a norm follows or
-    the authors keep it at 0.
+    picture. All convolutions are 4x4 with stride 2 and padding 1. With batch norm none has a bias but the last, since a
+    norm follows or the authors keep it at 0.
 
     Parameters
     ----------
@@ -60,30 +96,9 @@ class UNet(nn.Module):
 
     def __init__(self, spec: GeneratorSpec) -> None:
         super().__init__()
-        depth = unet_depth(spec.size_px)
-        self.multiple_px = 2**depth
-        widths = [spec.width * min(2**i, 8) for i in range(depth)]
-        with_dropout = range(1, depth - 4) if spec.dropout_at == "pytorch" else range(3)
-
-        self.encoder = nn.ModuleList()
-        for i, width in enumerate(widths):
-            layers: list[nn.Module] = []
-            if i > 0:
-                layers.append(nn.LeakyReLU(_LEAK))
-            layers.append(nn.Conv2d(widths[i - 1] if i else spec.in_channels, width, 4, 2, 1, bias=False))
-            if 0 < i < depth - 1:
-                layers.append(BatchNorm(width))
-            self.encoder.append(nn.Sequential(*layers))
-
-        self.decoder = nn.ModuleList()
-        in_width = widths[-1]
-        for i, width in enumerate(widths[-2::-1]):
-            layers = [nn.ReLU(), nn.ConvTranspose2d(in_width, width, 4, 2, 1, bias=False), BatchNorm(width)]
-            if i in with_dropout and spec.dropout > 0:
-                layers.append(nn.Dropout(spec.dropout))
-            self.decoder.append(nn.Sequential(*layers))
-            in_width = 2 * width  # the skip comes beside it
-        self.to_picture = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(in_width, spec.out_channels, 4, 2, 1), nn.Tanh())
+        self.multiple_px = self.smallest_px = 2 ** unet_depth(spec.size_px)
+        self.encoder = make_encoder(spec)
+        self.decoder, self.to_picture = make_decoder(spec, skips=True)
 
     def forward(self, a: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H, W), both in [-1, 1]."""
