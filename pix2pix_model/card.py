@@ -10,6 +10,7 @@ __all__ = ["model_card"]
 
 def model_card(config: ModelConfig, recipe: Recipe) -> str:
     """Write the card: what the model does, what it learned from, how to use it, and the whole recipe."""
+    assert config.data is not None  # known of all that is trained here
     given, made = ("A", "B") if config.direction == "AtoB" else ("B", "A")
     data = f"the dataset\n`{config.data.name}`"
     task = f"given a picture like side {given} of {data}, it makes one like side {made}."

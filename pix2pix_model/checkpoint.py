@@ -33,6 +33,7 @@ __all__ = [
     "DataFacts",
     "Model",
     "ModelConfig",
+    "SourceFile",
     "TestTime",
     "last_checkpoint",
     "load_model",
@@ -57,6 +58,13 @@ class DataFacts(_Facts):
     num_pairs: dict[str, int]
 
 
+class SourceFile(_Facts):
+    """The file of others that a model was imported from."""
+
+    name: str
+    sha256: str
+
+
 class TestTime(_Facts):
     """How the generator behaves once trained; `generator.eval()` does just this.
 
@@ -70,7 +78,10 @@ class TestTime(_Facts):
 
 
 class ModelConfig(_Facts):
-    """config.json: all that is needed to build a generator and use it rightly."""
+    """config.json: all that is needed to build a generator and use it rightly.
+
+    `data` and `steps` are None where they are not known: in what was imported from the `source` of others.
+    """
 
     format: Literal[1] = 1
     name: str
@@ -80,8 +91,9 @@ class ModelConfig(_Facts):
     color_space: ColorSpaceName = "rgb"
     crop_size: int
     test_time: TestTime = TestTime()
-    data: DataFacts
-    steps: int
+    data: DataFacts | None = None
+    steps: int | None = None
+    source: SourceFile | None = None
     version: str
 
 

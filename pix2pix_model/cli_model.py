@@ -74,7 +74,8 @@ def translate(
     of_split = f" ({source.split} split)" if source.split else ""
     say(f"translate: {len(source.jobs)} pictures of {images[0]}{of_split} by {loaded.path} -> {out}")
     task = task_in_words(config.direction, config.color_space)
-    say(f"{config.name}, {task}, {config.crop_size} px, step {config.steps}; on {where.words}")
+    age = f"step {config.steps}" if config.source is None else f"imported from {config.source.name}"
+    say(f"{config.name}, {task}, {config.crop_size} px, {age}; on {where.words}")
     say("dropout off; norms take their statistics from each picture by itself, as in training with batches of one")
     done = run(loaded, source, out, device=where, size_px=config.crop_size if side is None else side or None)
 
