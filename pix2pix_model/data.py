@@ -18,9 +18,9 @@ from torch import Tensor
 
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import EncodedPair, PairDataset
-from pix2pix_data.images import resize_bicubic
 from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.recipe import DataSettings
+from pix2pix_model.resizing import RESIZERS
 
 __all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts", "read_pair"]
 
@@ -54,9 +54,9 @@ class Cuts:
 
 
 def draw_cuts(rng: np.random.Generator, num: int, settings: DataSettings) -> Cuts:
-    """Draw where each pair is cut, from 0 to load_size - crop_size inclusive, and whether it is mirrored."""
+    """Draw where each pair is cut, from cut_from to load_size - crop_size inclusive, and whether it is mirrored."""
     slack = settings.load_size - settings.crop_size
-    top, left = rng.integers(slack + 1, size=(2, num))
+    top, left = rng.integers(min(settings.cut_from, slack), slack + 1, size=(2, num))
     mirrored = rng.random(num) < 0.5
     return Cuts(top, left, mirrored & settings.mirror)
 
@@ -135,7 +135,8 @@ def read_pair(encoded: EncodedPair, settings: DataSettings, size_px: int) -> npt
     """
     pair = encoded.decode()
     sides = [{"A": pair.a, "B": pair.b}[side] for side in settings.sides]
-    return np.stack([resize_bicubic(side, size_px, size_px) for side in sides])
+    resize = RESIZERS[settings.resize]
+    return np.stack([resize(side, size_px, size_px) for side in sides])
 
 
 def _read_in_order(encoded_pairs: Iterator[EncodedPair], settings: DataSettings) -> Iterator[npt.NDArray[np.uint8]]:

@@ -24,6 +24,7 @@ __all__ = [
     "NormName",
     "PrecisionName",
     "Recipe",
+    "ResizeName",
     "Side",
     "TrainSettings",
     "sides_read",
@@ -37,6 +38,7 @@ Side: TypeAlias = Literal["A", "B"]
 Direction: TypeAlias = Literal["AtoB", "BtoA"]
 ColorSpaceName: TypeAlias = Literal["rgb", "lab"]
 NormName: TypeAlias = Literal["batch", "instance", "sync", "none"]
+ResizeName: TypeAlias = Literal["bicubic", "linear"]
 
 
 def sides_read(direction: Direction, color_space: ColorSpaceName) -> tuple[Side, ...]:
@@ -64,11 +66,18 @@ class DataSettings(_Section):
         Direction, Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
     ] = "AtoB"
     load_size: Annotated[
-        int, Field(ge=16, le=4096, description="Side in pixels that both pictures are resized to (bicubic).")
+        int, Field(ge=16, le=4096, description="Side in pixels that both pictures are resized to.")
     ] = 286
+    resize: Annotated[
+        ResizeName,
+        Field(description='How: "bicubic" as PyTorch; "linear" as Torch, with area means where a side shrinks.'),
+    ] = "bicubic"
     crop_size: Annotated[
         int, Field(ge=16, le=4096, description="Side in pixels of the square cut at random from both at one place.")
     ] = 256
+    cut_from: Annotated[
+        Literal[0, 1], Field(description="First row and column that a cut may begin at: 0 in PyTorch, 1 in Torch.")
+    ] = 0
     mirror: Annotated[bool, Field(description="Mirror both pictures left to right, half of the time.")] = True
     color_space: Annotated[
         ColorSpaceName,
@@ -170,6 +179,10 @@ class TrainSettings(_Section):
         int, Field(ge=0, description="Further epochs while the rate falls linearly; Torch has 200 epochs and no decay.")
     ] = 100
     batch: Annotated[int, Field(ge=1, description="Pairs in a step.")] = 1
+    order: Annotated[
+        Literal["shuffled", "drawn"],
+        Field(description='"shuffled": each pair once an epoch, as PyTorch; "drawn": any pair at any time, as Torch.'),
+    ] = "shuffled"
     learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's learning rate, for both networks.")] = 2e-4
     beta1: Annotated[float, Field(ge=0, lt=1, description="Adam's decay of the mean.")] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1, description="Adam's decay of the square.")] = 0.999

@@ -74,12 +74,14 @@ class Schedule:
         return self.settings.learning_rate * (1 - decayed / (self.settings.decay_epochs + 1))
 
     def pairs(self, step: int) -> npt.NDArray[np.int64]:
-        """Return which pairs a step trains on: the next part of its epoch's permutation; shape (num,)."""
+        """Return which pairs a step trains on: the next part of its epoch's order; shape (num,)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         start = position * self.settings.batch
-        return _order(self.settings.seed, epoch, self.num_pairs)[start : start + self.settings.batch]
+        order = _order(self.settings.seed, epoch, self.num_pairs, drawn=self.settings.order == "drawn")
+        return order[start : start + self.settings.batch]
 
 
 @lru_cache(maxsize=1)  # one epoch's order, made once and not at each step
-def _order(seed: int, epoch: int, num_pairs: int) -> npt.NDArray[np.int64]:
-    return rng_for("order", seed, epoch).permutation(num_pairs)
+def _order(seed: int, epoch: int, num_pairs: int, *, drawn: bool) -> npt.NDArray[np.int64]:
+    rng = rng_for("order", seed, epoch)
+    return rng.integers(num_pairs, size=num_pairs) if drawn else rng.permutation(num_pairs)

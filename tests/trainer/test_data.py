@@ -54,6 +54,13 @@ def test_cuts_reach_from_0_to_the_full_slack():
     assert 200 < cuts.mirrored.sum() < 300
 
 
+def test_cuts_of_the_torch_code_never_begin_at_0():
+    cuts = draw_cuts(np.random.default_rng(0), 500, settings(Path(), cut_from=1))
+    assert set(cuts.top) == set(cuts.left) == {1, 2, 3, 4}
+    whole = draw_cuts(np.random.default_rng(0), 50, settings(Path(), cut_from=1, load_size=32))
+    assert not whole.top.any()
+
+
 def test_without_jitter_and_mirror_nothing_is_drawn():
     cuts = draw_cuts(np.random.default_rng(0), 50, settings(Path(), load_size=32, mirror=False))
     assert not cuts.top.any()

@@ -32,6 +32,13 @@ def test_each_epoch_visits_every_pair_once_in_an_order_of_its_own():
     assert not np.array_equal(*epochs)
 
 
+def test_pairs_may_be_drawn_with_replacement_as_the_torch_code_does():
+    schedule = Schedule(TrainSettings(order="drawn"), num_pairs=1000)
+    epoch = np.concatenate([schedule.pairs(step) for step in range(1000)])
+    assert len(set(epoch)) == pytest.approx(1000 * (1 - np.exp(-1)), abs=50)
+    assert epoch[:5].tolist() == [*np.concatenate([schedule.pairs(step) for step in range(5)])]
+
+
 def test_the_last_batch_of_an_epoch_is_kept_short():
     schedule = Schedule(TrainSettings(batch=4, epochs=1, decay_epochs=1), num_pairs=10)
     assert [len(schedule.pairs(step)) for step in range(schedule.num_steps)] == [4, 4, 2, 4, 4, 2]
