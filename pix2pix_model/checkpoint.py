@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from pix2pix_data.atomic import write_file
 from pix2pix_data.errors import CheckpointError
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
+from pix2pix_model.picture_size import Size
 from pix2pix_model.recipe import ColorSpaceName, Direction
 from pix2pix_model.state import TrainState
 
@@ -89,7 +90,7 @@ class ModelConfig(_Facts):
     spec: GeneratorSpec
     direction: Direction
     color_space: ColorSpaceName = "rgb"
-    crop_size: int
+    crop_size: Size
     test_time: TestTime = TestTime()
     data: DataFacts | None = None
     steps: int | None = None

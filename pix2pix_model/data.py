@@ -19,6 +19,7 @@ from torch import Tensor
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import EncodedPair, PairDataset
 from pix2pix_model.color_space import COLOR_SPACES
+from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import DataSettings
 from pix2pix_model.resizing import RESIZERS
 
@@ -55,28 +56,28 @@ class Cuts:
 
 def draw_cuts(rng: np.random.Generator, num: int, settings: DataSettings) -> Cuts:
     """Draw where each pair is cut, from cut_from to load_size - crop_size inclusive, and whether it is mirrored."""
-    slack = settings.load_size - settings.crop_size
-    top, left = rng.integers(min(settings.cut_from, slack), slack + 1, size=(2, num))
+    slacks = [load - crop for load, crop in zip(settings.load_size, settings.crop_size, strict=True)]
+    top, left = (rng.integers(min(settings.cut_from, slack), slack + 1, size=num) for slack in slacks)
     mirrored = rng.random(num) < 0.5
     return Cuts(top, left, mirrored & settings.mirror)
 
 
-def cut(pairs: Tensor, cuts: Cuts, crop_size: int) -> Tensor:
-    """Cut a square out of each pair, at one place in both its sides, and mirror it where drawn.
+def cut(pairs: Tensor, cuts: Cuts, crop_size: PictureSize) -> Tensor:
+    """Cut a piece out of each pair, at one place in both its sides, and mirror it where drawn.
 
     Parameters
     ----------
-    pairs : Tensor of shape (N, sides, S, S, 3)
+    pairs : Tensor of shape (N, sides, H, W, 3)
     cuts : Cuts
-    crop_size : int
+    crop_size : PictureSize
 
     Returns
     -------
-    Tensor of shape (N, sides, crop_size, crop_size, 3)
+    Tensor of shape (N, sides, *crop_size, 3)
     """
-    along = np.arange(crop_size)
-    rows = cuts.top[:, None] + along  # (N, crop_size)
-    columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], along[::-1], along)
+    down, across = (np.arange(side) for side in crop_size)
+    rows = cuts.top[:, None] + down  # (N, crop_size.height)
+    columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], across[::-1], across)
     one = torch.arange(len(pairs), device=pairs.device)[:, None, None, None]
     side = torch.arange(pairs.shape[1], device=pairs.device)[None, :, None, None]
     row = torch.from_numpy(rows).to(pairs.device)[:, None, :, None]
@@ -107,11 +108,10 @@ class PairCache:
 
     def __init__(self, dataset: PairDataset, settings: DataSettings, *, split: str, spill_dir: Path) -> None:
         self._settings = settings
-        size = settings.load_size
         num_pairs = dataset.num_pairs[split]
         self._space = COLOR_SPACES[settings.color_space]
         num_sides = len(settings.sides)
-        self._pairs = torch.from_numpy(_allocate((num_pairs, num_sides, size, size, 3), spill_dir))
+        self._pairs = torch.from_numpy(_allocate((num_pairs, num_sides, *settings.load_size, 3), spill_dir))
         target = self._pairs.numpy()
         with ProgressLine("Reading pairs", num_pairs, unit="pairs") as progress:
             for i, sides in enumerate(_read_in_order(dataset.encoded_pairs(split), settings)):
@@ -121,22 +121,22 @@ class PairCache:
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
         """Make the batch of these pairs with cuts drawn from `rng`."""
         cuts = draw_cuts(rng, len(indices), self._settings)
-        pairs = self._pairs[torch.from_numpy(indices)].to(device)  # (N, sides, S, S, 3), uint8
+        pairs = self._pairs[torch.from_numpy(indices)].to(device)  # (N, sides, H, W, 3), uint8
         pairs = cut(pairs, cuts, self._settings.crop_size)
         return Batch(a=self._space.given(pairs[:, 0]), b=self._space.target(pairs[:, -1]))
 
 
-def read_pair(encoded: EncodedPair, settings: DataSettings, size_px: int) -> npt.NDArray[np.uint8]:
-    """Decode the sides of a pair that a recipe uses, the condition first, resized to squares.
+def read_pair(encoded: EncodedPair, settings: DataSettings, size: PictureSize) -> npt.NDArray[np.uint8]:
+    """Decode the sides of a pair that a recipe uses, the condition first, resized.
 
     Returns
     -------
-    ndarray of shape (sides, size_px, size_px, 3), uint8
+    ndarray of shape (sides, *size, 3), uint8
     """
     pair = encoded.decode()
     sides = [{"A": pair.a, "B": pair.b}[side] for side in settings.sides]
     resize = RESIZERS[settings.resize]
-    return np.stack([resize(side, size_px, size_px) for side in sides])
+    return np.stack([resize(side, size.width, size.height) for side in sides])
 
 
 def _read_in_order(encoded_pairs: Iterator[EncodedPair], settings: DataSettings) -> Iterator[npt.NDArray[np.uint8]]:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from pix2pix_model.picture_size import PictureSize, Size
+
 __all__ = [
     "ColorSpaceName",
     "DataSettings",
@@ -66,15 +68,15 @@ class DataSettings(_Section):
         Direction, Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
     ] = "AtoB"
     load_size: Annotated[
-        int, Field(ge=16, le=4096, description="Side in pixels that both pictures are resized to.")
-    ] = 286
+        Size, Field(description="Pixels that both pictures are resized to: a side, or [height, width].")
+    ] = PictureSize(286, 286)
     resize: Annotated[
         ResizeName,
         Field(description='How: "bicubic" as PyTorch; "linear" as Torch, with area means where a side shrinks.'),
     ] = "bicubic"
     crop_size: Annotated[
-        int, Field(ge=16, le=4096, description="Side in pixels of the square cut at random from both at one place.")
-    ] = 256
+        Size, Field(description="Pixels that are cut at random from both at one place: a side, or [height, width].")
+    ] = PictureSize(256, 256)
     cut_from: Annotated[
         Literal[0, 1], Field(description="First row and column that a cut may begin at: 0 in PyTorch, 1 in Torch.")
     ] = 0
@@ -94,9 +96,9 @@ class DataSettings(_Section):
 
     @field_validator("crop_size")
     @classmethod
-    def _fits(cls, crop_size: int, info: ValidationInfo) -> int:
+    def _fits(cls, crop_size: PictureSize, info: ValidationInfo) -> PictureSize:
         load_size = info.data.get("load_size", crop_size)
-        if crop_size > load_size:
+        if crop_size.height > load_size.height or crop_size.width > load_size.width:
             raise ValueError(f"should be at most data.load_size ({load_size}), not {crop_size}")
         return crop_size
 
@@ -243,6 +245,8 @@ def _toml_value(value: object) -> str:
     if isinstance(value, (bool, str, Path)):  # JSON writes these as TOML does
         text = value.as_posix() if isinstance(value, Path) else value
         return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, PictureSize):
+        return str(value.as_number)
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml_value, value))}]"
     return repr(value)

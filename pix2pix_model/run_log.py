@@ -106,7 +106,7 @@ class Samples:
         self._titles = ("A", "G(A)", "B") if recipe.data.direction == "AtoB" else ("B", "G(B)", "A")
         self._space = COLOR_SPACES[recipe.data.color_space]
         pairs = [read_pair(one, recipe.data, recipe.data.crop_size) for one in encoded]
-        self._sides = torch.from_numpy(np.stack(pairs, axis=1))  # uint8 (sides, num, crop_size, crop_size, 3)
+        self._sides = torch.from_numpy(np.stack(pairs, axis=1))  # uint8 (sides, num, *crop_size, 3)
 
     def sheet(self, generator: nn.Module, device: Device) -> RGB:
         """Draw condition, generated and real side by side; the generator works as it will once trained."""

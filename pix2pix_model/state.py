@@ -71,7 +71,7 @@ def generator_spec(recipe: Recipe) -> GeneratorSpec:
     """Say what a recipe's generator is built from."""
     settings, space = recipe.generator, COLOR_SPACES[recipe.data.color_space]
     return GeneratorSpec(
-        size_px=recipe.data.crop_size,
+        size_px=recipe.data.crop_size.common,
         in_channels=space.in_channels,
         out_channels=space.out_channels,
         width=settings.width,
@@ -90,7 +90,7 @@ def build_networks(recipe: Recipe) -> tuple[nn.Module, nn.Module]:
     generator = GENERATORS.get(recipe.generator.name)(spec)
     settings = recipe.discriminator
     judged = DiscriminatorSpec(
-        size_px=recipe.data.crop_size,
+        size_px=recipe.data.crop_size.shorter,
         in_channels=spec.in_channels + spec.out_channels,
         width=settings.width,
         patch=settings.patch,

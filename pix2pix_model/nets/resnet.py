@@ -57,9 +57,9 @@ class ResNet(nn.Module):
         if spec.size_px % self.multiple_px:
             nearest_px = round(spec.size_px / self.multiple_px) * self.multiple_px
             raise UsageError(
-                f"a ResNet needs pictures whose side is a multiple of 4, not {spec.size_px}",
+                f"a ResNet needs pictures whose sides are multiples of 4, not of {spec.size_px}",
                 where="data.crop_size",
-                fix=f"choose {nearest_px}",
+                fix=f"choose {nearest_px}, or [height, width] of such",
             )
         width, bias = spec.width, convolutions_have_biases(spec.norm)
         layers = _convolution(spec.in_channels, width, 7, spec)

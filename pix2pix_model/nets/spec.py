@@ -32,7 +32,8 @@ class GeneratorSpec:
     Attributes
     ----------
     size_px : int
-        Side of the square pictures that it trains on; networks whose depth follows the size read it.
+        Side of the square pictures that it trains on, or what divides both sides of others; networks whose depth
+        follows the size read it.
     in_channels, out_channels : int
         Channels of A and of B.
     width : int
@@ -66,7 +67,7 @@ class DiscriminatorSpec:
     Attributes
     ----------
     size_px : int
-        Side of the square pictures that it trains on: none smaller than it can judge is accepted.
+        Shorter side of the pictures that it trains on: none smaller than it can judge is accepted.
     in_channels : int
         Channels of what it judges: A and B together, or B alone.
     width : int

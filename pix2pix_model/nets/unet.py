@@ -17,7 +17,9 @@ _LEAK = 0.2
 
 
 def unet_depth(size_px: int) -> int:
-    """Return how many times a picture is halved on the way to the bottleneck: until its side is odd.
+    """Return how many times a picture is halved on the way to the bottleneck: until a side is odd.
+
+    `size_px` is its side, or the largest number that divides both, such as 256 for 256x512.
 
     Examples
     --------
@@ -33,9 +35,9 @@ def unet_depth(size_px: int) -> int:
     if depth < _MIN_DEPTH:
         below, above = size_px // 32 * 32, -(-size_px // 32) * 32
         raise UsageError(
-            f"a U-Net needs pictures whose side is a multiple of 32, not {size_px}",
+            f"a U-Net needs pictures whose sides are multiples of 32, not of {size_px}",
             where="data.crop_size",
-            fix=f"choose {' or '.join(str(size) for size in (below, above) if size)}",
+            fix=f"choose {' or '.join(str(size) for size in (below, above) if size)}, or [height, width] of such",
         )
     return depth
 

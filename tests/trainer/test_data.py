@@ -12,13 +12,14 @@ from pix2pix_data.errors import ImageError
 from pix2pix_data.images import write_png
 from pix2pix_model.color_space import to_network, to_pixels
 from pix2pix_model.data import Cuts, PairCache, cut, draw_cuts
+from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import DataSettings
 
 CPU = torch.device("cpu")
 
 
 def settings(path: Path, **changes: object) -> DataSettings:
-    return DataSettings(path=path, **{"load_size": 36, "crop_size": 32, **changes})
+    return DataSettings.model_validate({"path": path, "load_size": 36, "crop_size": 32, **changes})
 
 
 def test_pixels_survive_the_way_to_the_network_and_back():
@@ -36,16 +37,29 @@ def test_cut_and_mirror_hit_both_sides_alike():
     side = torch.arange(36 * 36, dtype=torch.int32).reshape(36, 36, 1).expand(36, 36, 3)
     pairs = torch.stack([side, side + 10_000]).expand(50, 2, 36, 36, 3)
     cuts = draw_cuts(np.random.default_rng(0), 50, settings(Path()))
-    made = cut(pairs, cuts, 32)
+    made = cut(pairs, cuts, PictureSize(32, 32))
     assert torch.equal(made[:, 1], made[:, 0] + 10_000)
     assert made.shape == (50, 2, 32, 32, 3)
 
 
 def test_cut_is_slicing_and_mirror_is_a_flip():
     pairs = torch.randint(256, (2, 2, 9, 9, 3))
-    made = cut(pairs, Cuts(np.array([1, 3]), np.array([2, 0]), np.array([False, True])), 6)
+    made = cut(pairs, Cuts(np.array([1, 3]), np.array([2, 0]), np.array([False, True])), PictureSize(6, 6))
     assert torch.equal(made[0], pairs[0, :, 1:7, 2:8])
     assert torch.equal(made[1], pairs[1, :, 3:9, 0:6].flip(2))
+
+
+def test_a_cut_that_is_no_square_hits_both_sides_alike():
+    side = torch.arange(20 * 50).reshape(20, 50, 1).expand(20, 50, 3)
+    pairs = torch.stack([side, side + 10_000]).expand(300, 2, 20, 50, 3)
+    cuts = draw_cuts(np.random.default_rng(0), 300, settings(Path(), load_size=(20, 50), crop_size=(16, 32)))
+    assert (set(cuts.top), set(cuts.left)) == (set(range(5)), set(range(19)))
+    made = cut(pairs, cuts, PictureSize(16, 32))
+    assert made.shape == (300, 2, 16, 32, 3)
+    assert torch.equal(made[:, 1], made[:, 0] + 10_000)
+    for i, (top, left, mirrored) in enumerate(zip(cuts.top, cuts.left, cuts.mirrored, strict=True)):
+        plain = side[top : top + 16, left : left + 32]
+        assert torch.equal(made[i, 0], plain.flip(1) if mirrored else plain)
 
 
 def test_cuts_reach_from_0_to_the_full_slack():

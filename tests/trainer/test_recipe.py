@@ -24,7 +24,8 @@ def fault_of(tmp_path: Path, text: str, *overrides: str) -> str:
 def test_defaults_are_those_of_the_authors_pytorch_code():
     recipe = Recipe(data=DataSettings(path=Path("pairs")))
     data, train, loss = recipe.data, recipe.train, recipe.loss
-    assert (data.load_size, data.crop_size, data.mirror, data.direction) == (286, 256, True, "AtoB")
+    assert (data.load_size, data.crop_size) == ((286, 286), (256, 256))
+    assert (data.mirror, data.direction) == (True, "AtoB")
     assert (train.epochs, train.decay_epochs, train.batch, train.learning_rate) == (100, 100, 1, 2e-4)
     assert (train.beta1, train.beta2, loss.l1, loss.gan, loss.discriminator_factor) == (0.5, 0.999, 100, "vanilla", 0.5)
     assert (recipe.generator.dropout_at, recipe.generator.dropout) == ("pytorch", 0.5)
@@ -120,6 +121,27 @@ def test_a_resolved_recipe_reads_back_as_the_same(tmp_path):
     data = DataSettings(path=Path('odd "name"/ü'), source="a\\b\n\tc", load_size=64, crop_size=64, mirror=False)
     recipe = Recipe(name="x", data=data)
     assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe
+
+
+def test_a_size_is_a_number_or_height_and_width(tmp_path):
+    path = write(tmp_path, '[data]\npath = "pairs"\nload_size = [286, 572]\ncrop_size = [256, 512]\n')
+    recipe = load_recipe(path)
+    assert (recipe.data.crop_size.height, recipe.data.crop_size.width) == (256, 512)
+    assert "crop_size = [256, 512]" in to_toml(recipe)
+    assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe
+    assert "\nload_size = 300 " in to_toml(load_recipe(path, ["data.load_size=300", "data.crop_size=[256, 300]"]))
+
+
+@pytest.mark.parametrize("size", ["8", "true", "[256]", "256.0", '"256"', "[256, 512, 3]", "[256, 5000]"])
+def test_a_size_that_is_none_is_told_once(tmp_path, size):
+    fault = fault_of(tmp_path, '[data]\npath = "pairs"\n', f"data.load_size={size}")
+    assert "1 fault" in fault
+    assert "should be a number from 16 to 4096, or [height, width]" in fault
+
+
+def test_a_cut_wider_than_the_picture_is_told(tmp_path):
+    fault = fault_of(tmp_path, '[data]\npath = "pairs"\ncrop_size = [256, 512]\n')
+    assert "data.crop_size: should be at most data.load_size (286), not 512x256" in fault
 
 
 def test_every_setting_is_described():

@@ -31,7 +31,7 @@ def test_there_is_a_recipe_for_each_experiment():
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipe_trains_for_a_step(path, dataset_dir, tmp_path):
-    sizes = [f"data.load_size={36 if load_recipe(path).data.load_size > 256 else 32}", "data.crop_size=32"]
+    sizes = [f"data.load_size={36 if load_recipe(path).data.load_size.shorter > 256 else 32}", "data.crop_size=32"]
     recipe = load_recipe(path, [*NARROW, *sizes, f"data.path={dataset_dir}"])
     run = make_run(tmp_path / "runs", recipe.name)
     train(recipe, open_dataset(dataset_dir), run)
@@ -61,7 +61,8 @@ def test_recipe_says_what_it_costs_and_where_its_data_come_from(path):
 def test_recipe_has_the_papers_settings(name, epochs, batch, load_size, mirror, direction):
     recipe = load_recipe(RECIPES[0].with_name(f"{name}.toml"))
     assert recipe.train.epochs + recipe.train.decay_epochs == epochs
-    assert (recipe.train.batch, recipe.data.load_size, recipe.data.crop_size) == (batch, load_size, 256)
+    assert (recipe.train.batch, recipe.data.load_size.as_number) == (batch, load_size)
+    assert recipe.data.crop_size.as_number == 256
     assert (recipe.data.mirror, recipe.data.direction) == (mirror, direction)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pix2pix_data.errors import CheckpointError
+from pix2pix_data.errors import CheckpointError, UsageError
 from pix2pix_data.images import read_rgb
+from pix2pix_model.checkpoint import load_model
 from pix2pix_model.recipe_file import load_recipe
 from pix2pix_model.run_dir import find_unfinished, make_run, open_run
 
@@ -48,6 +49,17 @@ def test_a_run_holds_what_the_design_says(train_tiny, recipe_path):
     assert {path.name for path in (run / "model").iterdir()} == {"model.safetensors", "config.json", "README.md"}
     assert load_recipe(run / "recipe.toml") == load_recipe(recipe_path)
     assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["last", "step-000005", "step-000006"]
+
+
+def test_a_run_on_pictures_that_are_no_squares_makes_a_model_that_says_so(train_tiny):
+    run = train_tiny("data.load_size=[36, 72]", "data.crop_size=[32, 64]", "train.max_steps=2")
+    model = load_model(run)
+    assert model.config.crop_size == (32, 64)
+    assert json.loads((run / "model" / "config.json").read_text())["crop_size"] == [32, 64]
+    assert model.generator.multiple_px == 32, "depth follows the shorter side"
+    assert "64x32 px" in (run / "model" / "README.md").read_text()
+    with pytest.raises(UsageError, match="multiples of 32"):
+        train_tiny("data.crop_size=[32, 36]", "train.max_steps=2")
 
 
 def test_metrics_are_named_as_in_the_code(train_tiny):
