@@ -130,6 +130,9 @@ class GeneratorSettings(_Section):
         Literal["pytorch", "torch"],
         Field(description='Decoder layers with dropout at 256 px: "pytorch" d2 d3 d4, "torch" (the paper) d1 d2 d3.'),
     ] = "pytorch"
+    bias: Annotated[
+        bool, Field(description="Convolutions have biases where PyTorch has them; Torch sets all to 0 at each step.")
+    ] = True
 
 
 class DiscriminatorSettings(_Section):
@@ -144,6 +147,7 @@ class DiscriminatorSettings(_Section):
         int, Field(ge=1, le=4, description="Discriminators, each at half the size of the one before (pix2pixHD).")
     ] = 1
     norm: Annotated[NormName, Field(description="As the generator's.")] = "batch"
+    bias: Annotated[bool, Field(description="As the generator's.")] = True
     spectral_norm: Annotated[bool, Field(description="Hold every layer's largest gain at 1.")] = False
 
 
@@ -168,9 +172,16 @@ class LossSettings(_Section):
         bool, Field(description="G learns from D's logits of before D's update, as in Torch; PyTorch judges anew.")
     ] = False
     label_smoothing: Annotated[
-        float, Field(ge=0, lt=0.5, description="What D's target for real pairs lacks to 1; vanilla and lsgan only.")
+        float, Field(ge=0, lt=0.5, description="What D's target for real pairs lacks to 1 (one-sided label smoothing).")
     ] = 0.0
-    r1: Annotated[float, Field(ge=0, description="Weight of the R1 penalty on D's gradient at real pairs.")] = 0.0
+    r1: Annotated[float, Field(ge=0, description="Weight of the R1 penalty on D's gradient at real B.")] = 0.0
+
+    @field_validator("l1")
+    @classmethod
+    def _has_a_loss(cls, l1: float, info: ValidationInfo) -> float:
+        if l1 == 0 and info.data.get("gan") == "none":
+            raise ValueError('should be above 0, as loss.gan is "none": nothing else would be learned from')
+        return l1
 
 
 class TrainSettings(_Section):

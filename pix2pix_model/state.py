@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 
 import torch
@@ -50,6 +51,11 @@ class TrainState:
     """The state of a run after `step` steps.
 
     There is no state of random numbers in it: all draws are functions of (seed, step).
+
+    Attributes
+    ----------
+    average : nn.Module or None
+        The generator with averaged weights, where the recipe asks for one (`train.ema`).
     """
 
     device: Device
@@ -58,8 +64,29 @@ class TrainState:
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    average: nn.Module | None = None
     means: Means = field(default_factory=Means)
     step: int = 0
+
+    @property
+    def finished(self) -> nn.Module:
+        """The generator as it would be used if training ended here: the averaged one, where there is one."""
+        return self.generator if self.average is None else self.average
+
+    @torch.no_grad()
+    def update_average(self, decay: float) -> None:
+        """Move the averaged weights towards those of the generator; the first steps count more, as they know little.
+
+        References
+        ----------
+        Yazici et al. 2019, arXiv:1806.04498; the ramp (1 + step) / (10 + step) is that of TensorFlow's
+        ExponentialMovingAverage.
+        """
+        if self.average is None:
+            return
+        weight = 1 - min(decay, (1 + self.step) / (10 + self.step))
+        averaged, latest = list(self.average.state_dict().values()), list(self.generator.state_dict().values())
+        torch._foreach_lerp_(averaged, latest, weight)
 
     def set_learning_rate(self, learning_rate: float) -> None:
         for optimizer in (self.optimizer_g, self.optimizer_d):
@@ -80,6 +107,7 @@ def generator_spec(recipe: Recipe) -> GeneratorSpec:
         upsample=settings.upsample,
         dropout=settings.dropout,
         dropout_at=settings.dropout_at,
+        bias=settings.bias,
     )
 
 
@@ -91,11 +119,12 @@ def build_networks(recipe: Recipe) -> tuple[nn.Module, nn.Module]:
     settings = recipe.discriminator
     judged = DiscriminatorSpec(
         size_px=recipe.data.crop_size.shorter,
-        in_channels=spec.in_channels + spec.out_channels,
+        in_channels=spec.out_channels + (spec.in_channels if recipe.loss.conditional else 0),
         width=settings.width,
         patch=settings.patch,
         scales=settings.scales,
         norm=settings.norm,
+        bias=settings.bias,
     )
     discriminator = DISCRIMINATORS.get(settings.name)(judged)
     initialise(generator)
@@ -108,8 +137,10 @@ def build_networks(recipe: Recipe) -> tuple[nn.Module, nn.Module]:
 def build_state(recipe: Recipe, device: Device) -> TrainState:
     """Build the state before the first step."""
     generator, discriminator = (network.to(device.torch_device) for network in build_networks(recipe))
+    average = copy.deepcopy(generator).eval().requires_grad_(False) if recipe.train.ema else None
     return TrainState(
         device=device,
+        average=average,
         generator=generator,
         discriminator=discriminator,
         optimizer_g=_adam(generator, recipe.train, device),

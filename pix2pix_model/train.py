@@ -99,8 +99,9 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
             jitter = rng_for("jitter", recipe.train.seed, state.step)
             batch = cache.batch(schedule.pairs(state.step), jitter, device.torch_device)
             torch.manual_seed(seed_for("dropout", recipe.train.seed, state.step))
-            state.means.add(train_step(state, batch, recipe.loss))
+            state.means.add(train_step(state, batch, recipe))
             state.step += 1
+            state.update_average(recipe.train.ema)
             is_last = state.step == schedule.num_steps
             num_images = schedule.num_images(state.step)
             progress.set(num_images)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pix2pix_model.nets.spec import NormName
 
-__all__ = ["BatchNorm", "SyncBatchNorm", "convolutions_have_biases", "make_norm"]
+__all__ = ["BatchNorm", "SyncBatchNorm", "has_no_bias", "make_norm"]
 
 _MOMENTUM = 0.1  # of the running statistics, as everywhere in PyTorch
 _EPSILON = 1e-5
@@ -90,6 +90,6 @@ def make_norm(name: NormName, channels: int) -> list[nn.Module]:
             return []
 
 
-def convolutions_have_biases(norm: NormName) -> bool:
-    """Say whether convolutions before a norm have biases: not where the norm has its own."""
+def has_no_bias(norm: NormName) -> bool:
+    """Say whether a norm leaves the bias to the convolution before it."""
     return norm in ("instance", "none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
-from pix2pix_model.nets.norms import convolutions_have_biases, make_norm
+from pix2pix_model.nets.norms import has_no_bias, make_norm
 from pix2pix_model.nets.spec import DISCRIMINATORS, DiscriminatorSpec
 
 __all__ = ["PatchGAN"]
@@ -63,8 +63,8 @@ class PatchGAN(nn.Module):
 
 
 def _layers(spec: DiscriminatorSpec) -> nn.Sequential:
-    num_halvings, bias = _NUM_HALVINGS[spec.patch], convolutions_have_biases(spec.norm)
-    layers = [nn.Sequential(nn.Conv2d(spec.in_channels, spec.width, 4, 2, 1), nn.LeakyReLU(_LEAK))]
+    num_halvings, bias = _NUM_HALVINGS[spec.patch], spec.bias and has_no_bias(spec.norm)
+    layers = [nn.Sequential(nn.Conv2d(spec.in_channels, spec.width, 4, 2, 1, bias=spec.bias), nn.LeakyReLU(_LEAK))]
     in_width = spec.width
     for i in range(1, num_halvings + 1):
         width = spec.width * min(2**i, 8)
@@ -72,13 +72,13 @@ def _layers(spec: DiscriminatorSpec) -> nn.Sequential:
         convolution = nn.Conv2d(in_width, width, 4, stride, 1, bias=bias)
         layers.append(nn.Sequential(convolution, *make_norm(spec.norm, width), nn.LeakyReLU(_LEAK)))
         in_width = width
-    return nn.Sequential(*layers, nn.Conv2d(in_width, 1, 4, 1, 1))
+    return nn.Sequential(*layers, nn.Conv2d(in_width, 1, 4, 1, 1, bias=spec.bias))
 
 
 def _pixel_layers(spec: DiscriminatorSpec) -> nn.Sequential:
-    width, bias = 2 * spec.width, convolutions_have_biases(spec.norm)
+    width, bias = 2 * spec.width, spec.bias and has_no_bias(spec.norm)
     return nn.Sequential(
-        nn.Sequential(nn.Conv2d(spec.in_channels, spec.width, 1), nn.LeakyReLU(_LEAK)),
+        nn.Sequential(nn.Conv2d(spec.in_channels, spec.width, 1, bias=spec.bias), nn.LeakyReLU(_LEAK)),
         nn.Sequential(nn.Conv2d(spec.width, width, 1, bias=bias), *make_norm(spec.norm, width), nn.LeakyReLU(_LEAK)),
         nn.Conv2d(width, 1, 1, bias=bias),
     )

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
 from pix2pix_model.nets.layers import make_doubling
-from pix2pix_model.nets.norms import convolutions_have_biases, make_norm
+from pix2pix_model.nets.norms import has_no_bias, make_norm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
 
 __all__ = ["ResNet"]
@@ -61,7 +61,7 @@ class ResNet(nn.Module):
                 where="data.crop_size",
                 fix=f"choose {nearest_px}, or [height, width] of such",
             )
-        width, bias = spec.width, convolutions_have_biases(spec.norm)
+        width, bias = spec.width, spec.bias and has_no_bias(spec.norm)
         layers = _convolution(spec.in_channels, width, 7, spec)
         for _ in range(2):
             halving = nn.Conv2d(width, 2 * width, 3, 2, 1, bias=bias)
@@ -72,7 +72,7 @@ class ResNet(nn.Module):
             doubling = make_doubling(spec.upsample, width, width // 2, kernel_px=3, bias=bias)
             layers += [*doubling, *make_norm(spec.norm, width // 2), nn.ReLU()]
             width //= 2
-        to_picture = (nn.ReflectionPad2d(3), nn.Conv2d(width, spec.out_channels, 7), nn.Tanh())
+        to_picture = (nn.ReflectionPad2d(3), nn.Conv2d(width, spec.out_channels, 7, bias=spec.bias), nn.Tanh())
         self.layers = nn.Sequential(*layers, *to_picture)
 
     def forward(self, a: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ def _convolution(in_width: int, width: int, kernel_px: int, spec: GeneratorSpec)
     """Return a convolution that keeps the size, with its norm and ReLU."""
     return [
         nn.ReflectionPad2d(kernel_px // 2),
-        nn.Conv2d(in_width, width, kernel_px, bias=convolutions_have_biases(spec.norm)),
+        nn.Conv2d(in_width, width, kernel_px, bias=spec.bias and has_no_bias(spec.norm)),
         *make_norm(spec.norm, width),
         nn.ReLU(),
     ]

@@ -47,6 +47,9 @@ class GeneratorSpec:
         Probability that an activation is dropped, where the architecture has dropout.
     dropout_at : {"pytorch", "torch"}
         Which reference code's layers have it.
+    bias : bool
+        False leaves every convolution without a bias, as in Torch, which sets all of them to 0 before each step; True
+        gives one to those that have it in PyTorch.
     """
 
     size_px: int = 256
@@ -58,6 +61,7 @@ class GeneratorSpec:
     upsample: Upsample = "transposed"
     dropout: float = 0.5
     dropout_at: DropoutAt = "pytorch"
+    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class DiscriminatorSpec:
     scales : int
         How many sizes of the pictures are judged, each half of the one before.
     norm : {"batch", "instance", "sync", "none"}
+    bias : bool
+        As the generator's.
     """
 
     size_px: int = 256
@@ -85,6 +91,7 @@ class DiscriminatorSpec:
     patch: int = 70
     scales: int = 1
     norm: NormName = "batch"
+    bias: bool = True
 
 
 # A generator maps (N, in_channels, H, W) to (N, out_channels, H, W), all in [-1, 1]. In eval() it must behave as a

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
 from pix2pix_model.nets.layers import make_doubling
-from pix2pix_model.nets.norms import convolutions_have_biases, make_norm
+from pix2pix_model.nets.norms import has_no_bias, make_norm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
 
 __all__ = ["UNet", "make_decoder", "make_encoder", "unet_depth"]
@@ -44,7 +44,7 @@ def unet_depth(size_px: int) -> int:
 
 def make_encoder(spec: GeneratorSpec) -> nn.ModuleList:
     """Return the layers that halve a picture down to the bottleneck; no norm in the first and the last."""
-    depth, bias = unet_depth(spec.size_px), convolutions_have_biases(spec.norm)
+    depth, bias = unet_depth(spec.size_px), spec.bias and has_no_bias(spec.norm)
     encoder = nn.ModuleList()
     in_width = spec.in_channels
     for i, width in enumerate(_widths(spec)):
@@ -60,7 +60,7 @@ def make_decoder(spec: GeneratorSpec, *, skips: bool) -> tuple[nn.ModuleList, nn
 
     `skips` says that each layer is given as many channels again by a skip; the first one has none.
     """
-    bias = convolutions_have_biases(spec.norm)
+    bias = spec.bias and has_no_bias(spec.norm)
     *widths, in_width = _widths(spec)
     with_dropout = range(1, len(widths) - 3) if spec.dropout_at == "pytorch" else range(3)
     decoder = nn.ModuleList()
@@ -69,7 +69,7 @@ def make_decoder(spec: GeneratorSpec, *, skips: bool) -> tuple[nn.ModuleList, nn
         dropout = [nn.Dropout(spec.dropout)] if i in with_dropout and spec.dropout > 0 else []
         decoder.append(nn.Sequential(nn.ReLU(), *doubling, *make_norm(spec.norm, width), *dropout))
         in_width = 2 * width if skips else width
-    doubling = make_doubling(spec.upsample, in_width, spec.out_channels, kernel_px=4, bias=True)
+    doubling = make_doubling(spec.upsample, in_width, spec.out_channels, kernel_px=4, bias=spec.bias)
     return decoder, nn.Sequential(nn.ReLU(), *doubling, nn.Tanh())
 
 

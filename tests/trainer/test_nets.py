@@ -201,6 +201,18 @@ def test_convolutions_have_biases_where_the_authors_have_them():
         assert (len(biases), sum(bias is not None for bias in biases)) == (24, expected)
 
 
+@pytest.mark.parametrize("norm", ALL_NORMS)
+def test_without_biases_no_convolution_has_one(norm):
+    networks = [
+        GENERATORS.get(name)(GeneratorSpec(size_px=32, width=1, norm=norm, bias=False)) for name in ALL_GENERATORS
+    ]
+    networks += [PatchGAN(DiscriminatorSpec(width=1, patch=patch, norm=norm, bias=False)) for patch in (1, 70)]
+    convolutions = [
+        m for network in networks for m in network.modules() if isinstance(m, torch.nn.modules.conv._ConvNd)
+    ]
+    assert all(convolution.bias is None for convolution in convolutions)
+
+
 @pytest.mark.parametrize(("where", "expected"), [("pytorch", [1, 2, 3]), ("torch", [0, 1, 2])])
 @pytest.mark.parametrize("network", [UNet, EncoderDecoder])
 def test_dropout_sits_where_the_reference_has_it(network, where, expected):
