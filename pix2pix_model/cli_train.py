@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,18 +27,40 @@ finished run it starts a new one. Ctrl-C saves before it stops.
 Examples:
   p2p-train recipes/edges2shoes.toml
   p2p-train recipes/facades.toml --set data.path=../facades --set train.epochs=20
-  p2p-train recipes/facades.toml --dry-run
+  p2p-train facades --dry-run
+  p2p-train ablations/patch-16 --reference torch
+  p2p-train --list
   p2p-train --resume runs/0003-facades --set train.decay_epochs=200
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+def _list(asked: bool) -> None:
+    if not asked:
+        return
+    from pix2pix_model.shipped import shipped_recipes
+
+    recipes = shipped_recipes()
+    width = max(len(recipe.name) for recipe in recipes)
+    for recipe in recipes:
+        result(f"{recipe.name:{width}}  {recipe.title}")
+    say("\nnext: p2p-train NAME --dry-run, which shows its settings and says how its dataset is made")
+    say(f"each file says its source, its cost and what to expect: {recipes[0].path.parent}")
+    raise typer.Exit
+
+
 @app.command(help=_HELP, no_args_is_help=True)
 def train(
-    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")] = None,
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="RECIPE", help="A recipe file (TOML), or a name of --list.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting; may be repeated.")
+    ] = None,
+    reference: Annotated[
+        Literal["torch", "pytorch"] | None,
+        typer.Option(help="Set what the authors' two codes do differently, where the recipe does not say it."),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue this run, by its own recipe if none is given.")
@@ -46,15 +68,20 @@ def train(
     new: Annotated[bool, typer.Option("--new", help="Start a new run even if there is one to continue.")] = False,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders go.")] = Path("runs"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    _: Annotated[
+        bool, typer.Option("--list", is_eager=True, callback=_list, help="List the recipes that ship with p2p.")
+    ] = False,
 ) -> None:
     path = recipe or (resume and resume / "recipe.toml")
     if path is None:
         raise typer.BadParameter("give a recipe, or --resume RUN")
     if resume is not None and new:
         raise typer.BadParameter("--resume and --new exclude each other")
-    from pix2pix_model.recipe_file import find_recipe, load_recipe
+    resolved = _resolve(path, overrides or [], reference)
+    if dry_run:
+        from pix2pix_model.recipe import to_toml
 
-    resolved = load_recipe(find_recipe(path), overrides or ())
+        result(to_toml(resolved))
     dataset = _open(resolved)
     from pix2pix_model.plan import describe
 
@@ -62,7 +89,7 @@ def train(
     if dataset.doubt:
         say(f"careful: {dataset.doubt}")
     if dry_run:
-        _tell_recipe(resolved, dataset, runs, resume=resume, new=new)
+        _tell_run(resolved, dataset, runs, resume=resume, new=new)
         return
     run = _choose_run(resolved, dataset, runs, resume=resume, new=new)
     from pix2pix_model.train import train as run_training
@@ -70,6 +97,23 @@ def train(
     summary = run_training(resolved, dataset, run)
     result(f"{summary.num_steps} steps, {summary.num_images} images in {duration(summary.elapsed_s)}: {run.path}")
     result(f"next: p2p-model translate {run.path} IMAGES")
+
+
+def _resolve(path: Path, overrides: list[str], reference: Literal["torch", "pytorch"] | None) -> Recipe:
+    from pix2pix_model.recipe_file import load_recipe
+    from pix2pix_model.shipped import find_recipe
+
+    path = find_recipe(path)
+    if reference is None:
+        return load_recipe(path, overrides)
+    from pix2pix_model.references import apply_reference
+
+    applied = apply_reference(reference, path, overrides)
+    resolved = load_recipe(path, [*overrides, *applied.overrides])
+    say(f"--reference {reference} sets {', '.join(applied.overrides) or 'nothing'}")
+    if applied.kept:
+        say(f"the recipe says otherwise, and that stands: {', '.join(applied.kept)}")
+    return resolved
 
 
 def _open(recipe: Recipe) -> PairDataset:
@@ -81,11 +125,9 @@ def _open(recipe: Recipe) -> PairDataset:
     return open_dataset(recipe.data.path)
 
 
-def _tell_recipe(recipe: Recipe, dataset: PairDataset, runs: Path, *, resume: Path | None, new: bool) -> None:
-    from pix2pix_model.recipe import to_toml
+def _tell_run(recipe: Recipe, dataset: PairDataset, runs: Path, *, resume: Path | None, new: bool) -> None:
     from pix2pix_model.run_dir import find_unfinished
 
-    result(to_toml(recipe))
     unfinished = None if new or resume else find_unfinished(runs, recipe, dataset.fingerprint)
     continued = resume or (unfinished and unfinished.path)
     result(f"# would continue {continued}" if continued else f"# would start a new run in {runs}")

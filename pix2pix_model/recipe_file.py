@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pix2pix_data.errors import RecipeError
 from pix2pix_data.registry import nearest
 from pix2pix_model.recipe import Recipe
+from pix2pix_model.shipped import shipped_as, shipped_recipes
 
-__all__ = ["find_recipe", "load_recipe"]
+__all__ = ["load_recipe", "read_settings"]
 
 _KEYS = {
     f"{section}.{key}": field.annotation
@@ -29,7 +30,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     Parameters
     ----------
     path : Path
-        A TOML file; only `data.path` is required in it.
+        A TOML file; only `data.path` is required in it. A line `base = "other.toml"` at its head says which recipe it
+        changes: all that it does not say is as there.
     overrides : sequence of str
         Each "section.key=value" replaces one setting; the value is read as TOML where it is TOML, else as text.
 
@@ -42,9 +44,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     RecipeError
         Naming every fault of file and overrides, each by its dotted key, with the nearest valid name.
     """
-    settings = _read_toml(path)
+    settings, faults = read_settings(path, overrides)
     settings.setdefault("name", path.stem)
-    faults = list(_override(settings, overrides))
     try:
         recipe = Recipe.model_validate(settings)
         faults += _unknown_networks(recipe.generator.name, recipe.discriminator.name)
@@ -58,20 +59,44 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     return recipe
 
 
-def find_recipe(path: Path) -> Path:
-    """Return the file that is meant: `path`, or the recipe of that name that ships with p2p.
+def read_settings(path: Path, overrides: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """Read what a recipe, the recipes that it stands on, and `overrides` say, unchecked; and which overrides are none.
 
-    "recipes/facades.toml" and "facades" mean the shipped one wherever there is no such file, so that the commands of
-    the README work from any folder.
+    Raises
+    ------
+    RecipeError
+        If a file cannot be read, or recipes stand on each other.
     """
-    if path.exists() or path.parent not in (Path(), Path("recipes")):
-        return path
-    return next((shipped for shipped in _shipped() if shipped.stem == path.stem), path)
+    settings = _read_with_base(path, ())
+    return settings, list(_override(settings, overrides))
 
 
-def _shipped() -> list[Path]:
-    package = Path(__file__).parent
-    return sorted([*(package / "recipes").glob("*.toml"), *(package.parent / "recipes").glob("*.toml")])
+def _read_with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    settings = _read_toml(path)
+    if "base" not in settings:
+        return settings
+    base_path = _base(path, settings.pop("base"))
+    above = (*above, path.resolve())
+    if base_path.resolve() in above:
+        raise RecipeError(f"the recipe stands on itself, by base = {base_path.name!r}", where=path)
+    below = _read_with_base(base_path, above)
+    below.pop("name", None)
+    for key, value in settings.items():
+        both_are_sections = isinstance(value, dict) and isinstance(below.get(key), dict)
+        below[key] = below[key] | value if both_are_sections else value
+    return below
+
+
+def _base(path: Path, name: object) -> Path:
+    """Return the file that `base` names: one beside `path`, or a recipe that ships with p2p."""
+    if not isinstance(name, str):
+        raise RecipeError(f"base: should be the file or the name of a recipe, not {name!r}", where=path)
+    beside = path.parent / name
+    base_path = beside if beside.is_file() else shipped_as(Path(name))
+    if base_path is None:
+        fix = _where_recipes_are(beside)
+        raise RecipeError(f"base: there is no such recipe as {name!r}", where=path, fix=fix)
+    return base_path
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -86,12 +111,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _where_recipes_are(path: Path) -> str:
-    there = sorted(path.parent.glob("*.toml"))
-    names = {known.name: known for known in there} | {known.stem: Path(known.stem) for known in _shipped()}
+    shipped = [recipe.name for recipe in shipped_recipes()]
+    names = {known.name: str(known) for known in sorted(path.parent.glob("*.toml"))}
+    names |= {name.rpartition("/")[2]: name for name in shipped} | {name: name for name in shipped}
     if guess := nearest(path.name, names) or nearest(path.stem, names):
         return f"did you mean {names[guess]}?"
     return (
-        f"the recipes that ship with p2p are {', '.join(known.stem for known in _shipped())}; "
+        f"the recipes that ship with p2p are {', '.join(name for name in shipped if '/' not in name)}; "
         'one of your own needs two lines only: [data] and path = "your-dataset"'
     )
 
@@ -103,6 +129,9 @@ def _override(settings: dict[str, Any], overrides: Iterable[str]) -> Iterator[st
         *sections, name = (part.strip() for part in key.split("."))
         if not equals or len(sections) > 1 or not name:
             yield f"--set {override}: should be section.key=value, such as train.epochs=20"
+            continue
+        if not sections and name == "base":
+            yield f"--set {override}: the base of a recipe is said at the head of its file"
             continue
         target = settings.setdefault(sections[0], {}) if sections else settings
         if isinstance(target, dict):  # otherwise the file has a value where a section should be: told with its faults
@@ -149,7 +178,7 @@ def _fault(detail: Any) -> str:
 def _siblings(key: str) -> list[str]:
     section = key.rpartition(".")[0]
     if not section:
-        return list(Recipe.model_fields)
+        return [*Recipe.model_fields, "base"]
     return [name for name in _KEYS if name.startswith(f"{section}.")]
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from pix2pix_data.errors import RecipeError
 from pix2pix_model.recipe import DataSettings, Recipe, to_toml
-from pix2pix_model.recipe_file import find_recipe, load_recipe
+from pix2pix_model.recipe_file import load_recipe
+from pix2pix_model.shipped import find_recipe
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -142,6 +143,45 @@ def test_a_size_that_is_none_is_told_once(tmp_path, size):
 def test_a_cut_wider_than_the_picture_is_told(tmp_path):
     fault = fault_of(tmp_path, '[data]\npath = "pairs"\ncrop_size = [256, 512]\n')
     assert "data.crop_size: should be at most data.load_size (286), not 512x256" in fault
+
+
+def test_a_recipe_may_say_no_more_than_how_it_differs_from_another(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "ground.toml").write_text('name = "ground"\n[data]\npath = "pairs"\n[train]\nepochs = 5\nbatch = 3\n')
+    (tmp_path / "inner" / "middle.toml").write_text('base = "../ground.toml"\n[train]\nepochs = 7\n')
+    recipe = load_recipe(write(tmp_path, 'base = "inner/middle.toml"\n[loss]\nl1 = 10.0\n'), ["train.seed=3"])
+    assert (recipe.data.path, recipe.train.epochs, recipe.train.batch) == (Path("pairs"), 7, 3)
+    assert (recipe.name, recipe.loss.l1, recipe.train.seed) == ("mine", 10, 3)
+    assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe, "the saved recipe stands alone"
+
+
+def test_a_recipe_may_stand_on_one_that_ships(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "facades").mkdir()  # the dataset
+    mine, shipped = load_recipe(write(tmp_path, 'base = "facades"\n')), load_recipe(find_recipe(Path("facades")))
+    assert mine.model_copy(update={"name": "facades"}) == shipped
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("base = 3", "base: should be the file or the name of a recipe, not 3"),
+        ('base = "fasades"', "base: there is no such recipe as 'fasades'.*did you mean facades?"),
+        ('base = "mine.toml"', "the recipe stands on itself, by base = 'mine.toml'"),
+        ('bse = "facades"', "bse: no such setting; did you mean base?"),
+    ],
+)
+def test_a_wrong_base_is_told(tmp_path, text, fault):
+    with pytest.raises(RecipeError, match=fault):
+        load_recipe(write(tmp_path, text))
+
+
+def test_faults_of_a_base_are_told_with_those_of_the_recipe(tmp_path):
+    (tmp_path / "ground.toml").write_text('[data]\npath = "pairs"\n[train]\nepochs = "many"\n')
+    faults = fault_of(tmp_path, 'base = "ground.toml"\n[train]\nbatch = 0\n', "base=facades")
+    assert "the recipe has 3 faults" in faults
+    assert "train.epochs: should be a valid integer, not 'many'" in faults
+    assert "the base of a recipe is said at the head of its file" in faults
 
 
 def test_every_setting_is_described():
