@@ -29,6 +29,7 @@ __all__ = [
     "ResizeName",
     "Side",
     "TrainSettings",
+    "ValidationSettings",
     "sides_read",
     "task_in_words",
     "to_toml",
@@ -224,6 +225,25 @@ class LogSettings(_Section):
     ] = 10.0
 
 
+class ValidationSettings(_Section):
+    """How the generator is measured while it trains, on pairs that it never trains on."""
+
+    every: Annotated[
+        int, Field(ge=0, description="Steps between measurements on the validation split; 0 for none.")
+    ] = 1000
+    num_pairs: Annotated[
+        int, Field(ge=1, le=10_000, description="Pairs measured: always the same, spread over the split.")
+    ] = 32
+    best: Annotated[
+        Literal["val_l1", "val_psnr", "val_ssim"],
+        Field(description="The measure by which a checkpoint is kept as the best; all of them favour soft pictures."),
+    ] = "val_l1"
+    keep: Annotated[
+        Literal["last", "best"],
+        Field(description='Whose generator becomes model/: that of the "last" step, or of the "best" checkpoint.'),
+    ] = "last"
+
+
 class Recipe(_Section):
     """Everything that decides a run."""
 
@@ -236,6 +256,7 @@ class Recipe(_Section):
     discriminator: DiscriminatorSettings = DiscriminatorSettings()
     loss: LossSettings = LossSettings()
     train: TrainSettings = TrainSettings()
+    validation: ValidationSettings = ValidationSettings()
     log: LogSettings = LogSettings()
 
 

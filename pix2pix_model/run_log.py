@@ -7,17 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-import torch
 from torch import nn
 
 from pix2pix_data.atomic import write_file
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.images import write_png
 from pix2pix_data.sheet import draw_sheet
-from pix2pix_model.color_space import COLOR_SPACES
-from pix2pix_model.data import read_pair
 from pix2pix_model.device import Device
+from pix2pix_model.held_out import FixedPairs
 from pix2pix_model.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -98,24 +95,11 @@ class Samples:
 
     def __init__(self, dataset: PairDataset, recipe: Recipe) -> None:
         self.split = "validation" if "validation" in dataset.num_pairs else "train"
-        total = dataset.num_pairs[self.split]
-        num = min(recipe.log.num_samples, total)
-        chosen = {i * total // num for i in range(num)}
-        encoded = list(dataset.encoded_pairs(self.split, chosen))
-        self._keys = [pair.key for pair in encoded]
+        self._pairs = FixedPairs(dataset, recipe, split=self.split, num=recipe.log.num_samples)
         self._titles = ("A", "G(A)", "B") if recipe.data.direction == "AtoB" else ("B", "G(B)", "A")
-        self._space = COLOR_SPACES[recipe.data.color_space]
-        pairs = [read_pair(one, recipe.data, recipe.data.crop_size) for one in encoded]
-        self._sides = torch.from_numpy(np.stack(pairs, axis=1))  # uint8 (sides, num, *crop_size, 3)
 
     def sheet(self, generator: nn.Module, device: Device) -> RGB:
         """Draw condition, generated and real side by side; the generator works as it will once trained."""
-        a, b = self._sides[0], self._sides[-1]
-        given = self._space.given(a.to(device.torch_device))
-        generator.eval()
-        with torch.no_grad(), device.autocast():
-            made = torch.cat([generator(one[None]) for one in given])
-        generator.train()
-        columns = (self._space.seen(a), self._space.picture(given, made).cpu(), b)
+        columns = (self._pairs.conditions(), self._pairs.pictures(generator, device), self._pairs.b)
         rows = [[side.numpy() for side in row] for row in zip(*columns, strict=True)]
-        return draw_sheet(rows, self._titles, self._keys)
+        return draw_sheet(rows, self._titles, self._pairs.keys)

@@ -14,8 +14,9 @@ from pix2pix_model.recipe import TrainSettings
 
 __all__ = ["Schedule", "rng_for", "seed_for"]
 
-Purpose: TypeAlias = Literal["weights", "order", "jitter", "dropout"]
-_PURPOSES = ("weights", "order", "jitter", "dropout")  # the position of each is part of its seed: add at the end
+Purpose: TypeAlias = Literal["weights", "order", "jitter", "dropout", "validation"]
+# Add at the end: the place of each is part of its seed.
+_PURPOSES = ("weights", "order", "jitter", "dropout", "validation")
 
 
 def rng_for(purpose: Purpose, seed: int, index: int = 0) -> np.random.Generator:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from pix2pix_model.best import Best
 from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.device import Device
 from pix2pix_model.nets import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec, initialise, limit_gains
@@ -67,6 +68,7 @@ class TrainState:
     average: nn.Module | None = None
     means: Means = field(default_factory=Means)
     step: int = 0
+    best: Best | None = None
 
     @property
     def finished(self) -> nn.Module:

@@ -14,21 +14,25 @@ from pix2pix_data.errors import CheckpointError
 from pix2pix_model.card import model_card
 from pix2pix_model.checkpoint import (
     DataFacts,
+    Model,
     ModelConfig,
+    best_checkpoint,
     last_checkpoint,
-    load_state,
-    save_checkpoint,
+    load_model,
     save_model,
 )
+from pix2pix_model.clock import Clock
 from pix2pix_model.data import PairCache
 from pix2pix_model.device import choose_device
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.run_dir import RunDir
 from pix2pix_model.run_log import RunLog, Samples
+from pix2pix_model.saved_state import load_state, save_state
 from pix2pix_model.schedule import Schedule, rng_for, seed_for
 from pix2pix_model.signals import StopRequest
-from pix2pix_model.state import build_state, generator_spec
+from pix2pix_model.state import TrainState, build_state, generator_spec
 from pix2pix_model.step import train_step
+from pix2pix_model.validation import Validation
 
 __all__ = ["TrainSummary", "data_facts", "model_config", "train"]
 
@@ -79,14 +83,14 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     run.record_start(recipe, data_facts(dataset), step=first_step, device_words=device.words)
 
     # --- data -------------------------------------------------------------------------------------------------
-    samples = Samples(dataset, recipe)
+    samples, validation = Samples(dataset, recipe), Validation(dataset, recipe)
     if samples.split == "train":
-        say("There is no validation split: the samples show pairs that are trained on")
+        say("There is no validation split: nothing is measured, and the samples show pairs that are trained on")
     cache = PairCache(dataset, recipe.data, split="train", spill_dir=run.path)
 
     # --- train ------------------------------------------------------------------------------------------------
     num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
-    clock = _Clock(num_images)
+    clock = Clock(num_images)
     with (
         RunLog(run.path, first_step) as log,
         StopRequest() as stop,
@@ -96,8 +100,9 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
             # --- one step
             epoch, learning_rate = schedule.epoch(state.step), schedule.learning_rate(state.step)
             state.set_learning_rate(learning_rate)
-            jitter = rng_for("jitter", recipe.train.seed, state.step)
-            batch = cache.batch(schedule.pairs(state.step), jitter, device.torch_device)
+            with clock.on("data"):
+                jitter = rng_for("jitter", recipe.train.seed, state.step)
+                batch = cache.batch(schedule.pairs(state.step), jitter, device.torch_device)
             torch.manual_seed(seed_for("dropout", recipe.train.seed, state.step))
             state.means.add(train_step(state, batch, recipe))
             state.step += 1
@@ -105,29 +110,38 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
             is_last = state.step == schedule.num_steps
             num_images = schedule.num_images(state.step)
             progress.set(num_images)
+            values: dict[str, float] = {}
 
-            # --- log
+            # --- measure
             if state.step % recipe.log.metrics_every == 0 or is_last:
                 means = state.means.take()
-                log.metrics(
-                    state.step, epoch + 1, {**means, "lr": learning_rate, "images_per_s": clock.rate(num_images)}
-                )
+                values = {**means, "lr": learning_rate, **clock.since_asked(num_images)}
                 progress.set(num_images, _note(state.step, epoch, schedule, means))
+            best_before = state.best
+            if validation.is_due(state.step, is_last=is_last):
+                with clock.on("validation"):
+                    measured = validation.measure(state.finished, device)
+                state.best = validation.best(state.best, state.step, measured)
+                values |= measured.values
 
-            # --- sample
+            # --- log
+            if values:
+                log.metrics(state.step, epoch + 1, values)
             if state.step % recipe.log.samples_every == 0 or is_last:
-                log.samples(state.step, samples.sheet(state.generator, device))
+                log.samples(state.step, samples.sheet(state.finished, device))
 
             # --- save
-            if is_last or stop.asked or clock.checkpoint_is_due(recipe.log.checkpoint_minutes):
+            stopping, is_best = stop.asked, state.best != best_before
+            if is_last or stopping or is_best or clock.checkpoint_is_due(recipe.log.checkpoint_minutes):
                 log.flush()
-                save_checkpoint(run.checkpoints_dir, state, model_config(recipe, dataset, state.step))
-            if stop.asked and not is_last:
+                save_state(run.checkpoints_dir, state, model_config(recipe, dataset, state.step))
+                clock.saved()
+            if stopping and not is_last:
                 raise KeyboardInterrupt
 
     # --- finish -----------------------------------------------------------------------------------------------
-    config = model_config(recipe, dataset, state.step)
-    save_model(run.model_dir, state.generator, config, model_card(config, recipe))
+    finished = _finished(run, recipe, dataset, state)
+    save_model(run.model_dir, finished.generator, finished.config, model_card(finished.config, recipe))
     return TrainSummary(
         state.step - first_step, total_images - schedule.num_images(first_step), time.monotonic() - start_s
     )
@@ -153,6 +167,17 @@ def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfi
     )
 
 
+def _finished(run: RunDir, recipe: Recipe, dataset: PairDataset, state: TrainState) -> Model:
+    """Choose the generator that the run is for, and say which one it is."""
+    if state.best is not None:
+        say(f"best {state.best.metric}: {state.best.value:.4g}, after step {state.best.step} (checkpoints/best)")
+    if recipe.validation.keep == "best" and (checkpoint_dir := best_checkpoint(run.path)):
+        best = load_model(checkpoint_dir)
+        say(f"model/ is that of step {best.config.steps}, the best; that of step {state.step} is in checkpoints/last")
+        return best
+    return Model(state.finished, model_config(recipe, dataset, state.step), run.path)
+
+
 def _check_unfinished(run: RunDir, step: int, schedule: Schedule) -> None:
     if step > schedule.num_steps or (step == schedule.num_steps and run.model_dir.exists()):
         fix = "ask for more with --set train.epochs=... or train.max_steps=..., or start another with --new"
@@ -162,25 +187,3 @@ def _check_unfinished(run: RunDir, step: int, schedule: Schedule) -> None:
 def _note(step: int, epoch: int, schedule: Schedule, means: dict[str, float]) -> str:
     losses = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
     return f"step {step}, epoch {epoch + 1}/{schedule.num_epochs}, {losses}"
-
-
-class _Clock:
-    """Says how fast it goes since it was last asked, and when the next checkpoint is due."""
-
-    def __init__(self, num_images: int) -> None:
-        self._num_images = num_images
-        self._asked_s = self._saved_s = time.monotonic()
-
-    def rate(self, num_images: int) -> float:
-        """Return images per second since the last call; samples and checkpoints are part of that time."""
-        now_s = time.monotonic()
-        rate = (num_images - self._num_images) / (now_s - self._asked_s)
-        self._num_images, self._asked_s = num_images, now_s
-        return rate
-
-    def checkpoint_is_due(self, minutes: float) -> bool:
-        now_s = time.monotonic()
-        if now_s - self._saved_s < minutes * 60:
-            return False
-        self._saved_s = now_s
-        return True

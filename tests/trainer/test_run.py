@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from pix2pix_data.errors import CheckpointError, UsageError
 from pix2pix_data.images import read_rgb
@@ -19,7 +21,9 @@ from pix2pix_model.checkpoint import load_model
 from pix2pix_model.recipe_file import load_recipe
 from pix2pix_model.run_dir import find_unfinished, make_run, open_run
 
-LOGGED = ["loss_g_gan", "loss_g_l1", "loss_d_real", "loss_d_fake", "d_accuracy", "lr", "images_per_s"]
+SPEEDS = ["images_per_s", "data_share"]
+LOGGED = ["loss_g_gan", "loss_g_l1", "loss_d_real", "loss_d_fake", "d_accuracy", "lr", *SPEEDS]
+MEASURED = ["val_l1", "val_psnr", "val_ssim"]
 
 
 def lines(run: Path) -> list[dict[str, float]]:
@@ -27,7 +31,7 @@ def lines(run: Path) -> list[dict[str, float]]:
 
 
 def without_speed(run: Path) -> list[dict[str, float]]:
-    return [{name: value for name, value in line.items() if name != "images_per_s"} for line in lines(run)]
+    return [{name: value for name, value in line.items() if name not in SPEEDS} for line in lines(run)]
 
 
 def weights(run: Path) -> bytes:
@@ -48,7 +52,7 @@ def test_a_run_holds_what_the_design_says(train_tiny, recipe_path):
     }
     assert {path.name for path in (run / "model").iterdir()} == {"model.safetensors", "config.json", "README.md"}
     assert load_recipe(run / "recipe.toml") == load_recipe(recipe_path)
-    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["last", "step-000005", "step-000006"]
+    assert {path.name for path in (run / "checkpoints").iterdir()} >= {"last", "best", "step-000005", "step-000006"}
 
 
 def test_a_run_on_pictures_that_are_no_squares_makes_a_model_that_says_so(train_tiny):
@@ -65,7 +69,7 @@ def test_a_run_on_pictures_that_are_no_squares_makes_a_model_that_says_so(train_
 def test_metrics_are_named_as_in_the_code(train_tiny):
     logged = lines(train_tiny())
     assert [line["step"] for line in logged] == [2, 4, 6]
-    assert [list(line)[2:] for line in logged] == [LOGGED] * 3
+    assert [list(line)[2:] for line in logged] == [LOGGED, LOGGED, LOGGED + MEASURED]
 
 
 def test_samples_show_the_same_validation_pairs_each_time(train_tiny):
@@ -84,17 +88,34 @@ def test_environment_tells_device_versions_and_data(train_tiny):
     assert set(told["starts"][0]["versions"]) >= {"torch", "numpy"}
 
 
-@pytest.mark.parametrize("color_space", ["rgb", "lab"])
-def test_six_steps_are_three_and_three_to_the_bit(train_tiny, color_space):
-    space = f"data.color_space={color_space}"
-    whole = train_tiny(space)
-    halves = train_tiny(space, "train.max_steps=3", "log.metrics_every=4")
-    train_tiny(space, resume=halves)
+@pytest.mark.parametrize("setting", ["data.color_space=rgb", "data.color_space=lab", "train.ema=0.9"])
+def test_six_steps_are_three_and_three_to_the_bit(train_tiny, setting):
+    settings = (setting, "validation.every=1")
+    whole = train_tiny(*settings)
+    halves = train_tiny(*settings, "train.max_steps=3", "log.metrics_every=4")
+    train_tiny(*settings, resume=halves)
     assert weights(halves) == weights(whole)
     for name in ("optimizer.safetensors", "state.json"):
         paths = [run / "checkpoints" / "step-000006" / name for run in (whole, halves)]
         assert paths[0].read_bytes() == paths[1].read_bytes()
     assert (halves / "model" / "model.safetensors").read_bytes() == (whole / "model" / "model.safetensors").read_bytes()
+
+
+def test_the_averaged_generator_is_what_is_finished_and_loaded(train_tiny):
+    run = train_tiny("train.ema=0.9")
+    saved = load_file(run / "checkpoints" / "step-000006" / "model.safetensors")
+    finished = load_file(run / "model" / "model.safetensors")
+    loaded = load_model(run / "checkpoints" / "last").generator.state_dict()
+    for name, tensor in finished.items():
+        assert torch.equal(tensor, saved[f"average.{name}"])
+        assert torch.equal(tensor, loaded[name])
+    assert any(not torch.equal(tensor, saved[f"generator.{name}"]) for name, tensor in finished.items())
+
+
+def test_a_run_may_begin_to_average_on_its_way(train_tiny):
+    run = train_tiny("train.max_steps=3")
+    train_tiny("train.ema=0.9", resume=run)
+    assert load_model(run).config.steps == 6
 
 
 def test_what_was_logged_after_the_checkpoint_is_logged_once(train_tiny):
