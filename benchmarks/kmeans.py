@@ -28,8 +28,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from pix2pix_data.color_table import color_table
-from pix2pix_data.images import encode_jpeg, encode_png, fit_to, read_rgb, to_lab
+from pix2pix_data.color_table import color_table, to_lab
+from pix2pix_data.images import encode_jpeg, encode_png, fit_to, read_rgb
 from pix2pix_data.listing import list_photos
 from pix2pix_data.makers.kmeans import KMeansMaker
 from pix2pix_data.pair import Pair, PairPlan

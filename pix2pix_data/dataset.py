@@ -11,15 +11,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pix2pix_data.atomic import path_beside
+from pix2pix_data.channels import decode_channels
 from pix2pix_data.errors import FormatError, ImageError
-from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
+from pix2pix_data.images import encode_jpeg, encode_png
 from pix2pix_data.pair import SPLITS, Pair
+
+if TYPE_CHECKING:
+    from pix2pix_data.channels import ChannelsName, Pixels
 
 __all__ = [
     "Columns",
@@ -105,17 +109,32 @@ class EncodedPair:
     b: bytes | None
 
     def decode(self) -> Pair:
-        """Decode both sides; ImageError names the key."""
+        """Decode both sides to sRGB of 8 bits; ImageError names the key."""
+        a, b = self.decode_sides(("A", "rgb"), ("B", "rgb"))
+        return Pair(self.key, a, b, self.group)
+
+    def decode_sides(self, *wanted: tuple[Literal["A", "B"], ChannelsName]) -> list[Pixels]:
+        """Decode sides, each to the channels asked for, as `decode_channels` does; ImageError names the key."""
+        decoded: dict[tuple[bool, ChannelsName], Pixels] = {}  # of each file once
+        sides = []
         try:
-            a = decode_rgb(self.a)
-            if self.b is not None:
-                return Pair(self.key, a, decode_rgb(self.b), self.group)
-            width = a.shape[1]
-            if width % 2:
-                raise ImageError(f"a side-by-side picture of {width} pixels has no middle")
-            return Pair(self.key, a[:, : width // 2], a[:, width // 2 :], self.group)
+            for side, channels in wanted:
+                is_second = side == "B" and self.b is not None
+                if (is_second, channels) not in decoded:
+                    content = self.b if is_second and self.b is not None else self.a
+                    decoded[is_second, channels] = decode_channels(content, channels)
+                pixels = decoded[is_second, channels]
+                sides.append(pixels if self.b is not None else _half(pixels, side))
         except ImageError as error:
             raise ImageError(error.what, where=self.key) from error
+        return sides
+
+
+def _half(pixels: Pixels, side: Literal["A", "B"]) -> Pixels:
+    width = pixels.shape[1]
+    if width % 2:
+        raise ImageError(f"a side-by-side picture of {width} pixels has no middle")
+    return pixels[:, : width // 2] if side == "A" else pixels[:, width // 2 :]
 
 
 class PairDataset(ABC):

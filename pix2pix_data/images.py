@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from pix2pix_data.pair import RGB
 
+    Pixels: TypeAlias = npt.NDArray[Any]  # (H, W, C)
+
 __all__ = [
     "MAX_PIXELS",
     "Fit",
@@ -39,12 +41,14 @@ __all__ = [
     "encode_png",
     "fit_to",
     "open_picture",
+    "profile_to_srgb",
     "read_photo",
     "read_rgb",
     "resize",
     "resize_bicubic",
     "resize_nearest",
-    "to_lab",
+    "to_levels",
+    "to_srgb",
     "write_png",
 ]
 
@@ -196,12 +200,13 @@ def _to_photo(image: Image.Image, enough: tuple[int, int] | None) -> Photo:
         and getattr(image, "n_frames", 1) == 1
     )
     upright = ImageOps.exif_transpose(image)
-    return Photo(_to_srgb(upright), plain)
+    return Photo(to_srgb(upright), plain)
 
 
-def _to_srgb(image: Image.Image) -> RGB:
+def to_srgb(image: Image.Image) -> RGB:
+    """Convert a loaded picture of any mode to sRGB pixels, transparency on white."""
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return np.repeat(_to_8_bit(np.asarray(image))[:, :, None], 3, axis=2)
+        return np.repeat(to_levels(np.asarray(image), 255).astype(np.uint8)[:, :, None], 3, axis=2)
     profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = Image.fromarray(_on_white(np.asarray(image.convert("RGBA"))))
@@ -212,8 +217,8 @@ def _to_srgb(image: Image.Image) -> RGB:
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def _to_8_bit(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Bring gray pixels of any depth to [0, 255]; see the notes of `decode_photo` for what is taken as white."""
+def to_levels(values: npt.NDArray[Any], highest: int) -> npt.NDArray[np.float64]:
+    """Bring gray pixels of any depth to whole levels in [0, `highest`]; `decode_photo` says what is taken as white."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise ImageError("the picture holds NaN or infinite values")
@@ -222,8 +227,8 @@ def _to_8_bit(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         if low >= 0 and high <= white:
             low, high = 0.0, white
             break
-    scaled = (values.astype(np.float64) - low) * (255 / max(high - low, 1e-12))
-    return np.rint(scaled).astype(np.uint8)
+    scaled: npt.NDArray[np.float64] = np.rint((values.astype(np.float64) - low) * (highest / max(high - low, 1e-12)))
+    return scaled
 
 
 def _on_white(rgba: npt.NDArray[np.uint8]) -> RGB:
@@ -235,14 +240,14 @@ def _on_white(rgba: npt.NDArray[np.uint8]) -> RGB:
 def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
-    to_srgb = _profile_to_srgb(profile, image.mode)
+    to_srgb = profile_to_srgb(profile, image.mode)
     if to_srgb is None:
         return image
     return ImageCms.applyTransform(image, to_srgb) or image
 
 
 @functools.lru_cache(maxsize=16)
-def _profile_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def profile_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the transform for a colour profile, or None where it is sRGB already, damaged, or for another mode."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -275,34 +280,30 @@ def _prepare_heif(content: bytes) -> None:
     _formats.cache_clear()
 
 
-def to_lab(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Convert sRGB pixels of shape (..., 3) to CIE Lab (D65): L in [0, 100], a and b within about [-110, 110].
-
-    OpenCV looks them up in a coarse table: within 0.2 of the formulas in L, 0.5 in a and b.
-    """
-    rows = pixels.reshape(-1, 1, 3).astype(np.float32) / 255
-    return cv2.cvtColor(rows, cv2.COLOR_RGB2Lab).astype(np.float32, copy=False).reshape(pixels.shape)
-
-
 # --- sizes ------------------------------------------------------------------------------------------------------
 
 
-def resize(image: RGB, width: int, height: int) -> RGB:
+def resize(image: Pixels, width: int, height: int) -> Pixels:
     """Resize for the eye: area means where a side shrinks, bicubic where it grows; no copy at the right size."""
     rows, columns = image.shape[:2]
     smaller = (min(width, columns), min(height, rows))
     if smaller != (columns, rows):
-        image = cv2.resize(image, smaller, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        image = _by_cv2(image, smaller, cv2.INTER_AREA)
     if smaller != (width, height):
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
+        image = _by_cv2(image, (width, height), cv2.INTER_CUBIC)
     return image
 
 
-def resize_nearest(image: RGB, width: int, height: int) -> RGB:
+def resize_nearest(image: Pixels, width: int, height: int) -> Pixels:
     """Resize labels: no colour comes out that did not go in."""
     if image.shape[:2] == (height, width):
         return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+    return _by_cv2(image, (width, height), cv2.INTER_NEAREST_EXACT)
+
+
+def _by_cv2(image: Pixels, size: tuple[int, int], interpolation: int) -> Pixels:
+    resized = cv2.resize(image, size, interpolation=interpolation)
+    return resized.reshape(*size[::-1], *image.shape[2:]).astype(image.dtype, copy=False)  # OpenCV drops a lone channel
 
 
 def resize_bicubic(image: RGB, width: int, height: int) -> RGB:
@@ -312,12 +313,12 @@ def resize_bicubic(image: RGB, width: int, height: int) -> RGB:
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def fit_to(image: RGB, width: int, height: int, how: Fit, *, labels: bool = False) -> RGB:
+def fit_to(image: Pixels, width: int, height: int, how: Fit, *, labels: bool = False) -> Pixels:
     """Bring a picture to one size.
 
     Parameters
     ----------
-    image : ndarray of shape (H, W, 3), uint8
+    image : ndarray of shape (H, W, C)
     width, height : int
         Size wanted, in pixels.
     how : {"crop", "pad", "stretch"}
@@ -328,7 +329,7 @@ def fit_to(image: RGB, width: int, height: int, how: Fit, *, labels: bool = Fals
 
     Returns
     -------
-    ndarray of shape (height, width, 3), uint8
+    ndarray of shape (height, width, C)
         `image` itself where nothing had to change.
     """
     rows, columns = image.shape[:2]
@@ -346,17 +347,17 @@ def fit_to(image: RGB, width: int, height: int, how: Fit, *, labels: bool = Fals
     return scaled(image, width, height)
 
 
-def _framed(image: RGB, width: int, height: int, *, labels: bool) -> RGB:
+def _framed(image: Pixels, width: int, height: int, *, labels: bool) -> Pixels:
     rows, columns = image.shape[:2]
     if (rows, columns) == (height, width):
         return image
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    framed = np.empty((height, width, 3), np.uint8)
+    framed = np.empty((height, width, image.shape[2]), image.dtype)
     if labels:
         colors, counts = np.unique(border, axis=0, return_counts=True)
         framed[:] = colors[counts.argmax()]
     else:
-        framed[:] = np.median(border, axis=0).astype(np.uint8)
+        framed[:] = np.median(border, axis=0).astype(image.dtype)
     top, left = (height - rows) // 2, (width - columns) // 2
     framed[top : top + rows, left : left + columns] = image
     return framed

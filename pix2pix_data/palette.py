@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from pix2pix_data.color_table import nearest_labels
-from pix2pix_data.images import to_lab
+from pix2pix_data.color_table import nearest_labels, to_lab
 from pix2pix_data.palette_file import Color, Palette
 
 if TYPE_CHECKING:

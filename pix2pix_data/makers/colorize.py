@@ -51,7 +51,7 @@ def _lightness(photo: RGB) -> npt.NDArray[np.uint8]:
     """Return the level of the gray that is as light as each pixel, (H, W)."""
     import numpy as np
 
-    from pix2pix_data.images import to_lab
+    from pix2pix_data.color_table import to_lab
 
     grays = to_lab(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))[:, 0]  # L of each level, rising
     between = (grays[1:] + grays[:-1]) / 2

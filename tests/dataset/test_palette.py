@@ -8,9 +8,8 @@ import re
 import numpy as np
 import pytest
 
-from pix2pix_data.color_table import ColorTable, nearest_labels, snap_to_palette
+from pix2pix_data.color_table import ColorTable, nearest_labels, snap_to_palette, to_lab
 from pix2pix_data.errors import FormatError
-from pix2pix_data.images import to_lab
 from pix2pix_data.palette import AUTO_RANGE, fit_auto_palette, fit_palette, shares_of
 from pix2pix_data.palette_file import Palette, palette_json, read_names, read_palette, with_names
 
