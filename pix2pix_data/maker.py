@@ -88,7 +88,7 @@ class PairMaker(BaseModel, ABC):
     examples: ClassVar[tuple[str, ...]] = ()
     source_help: ClassVar[str] = "The folder of photos; it is never written to."
     """The help of the first positional input."""
-    recipe: ClassVar[str] = "facades"
+    recipe: ClassVar[str] = "pairs"
     """The recipe that trains on such pairs, named when a build ends."""
 
     @classmethod

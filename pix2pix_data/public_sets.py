@@ -152,7 +152,7 @@ PUBLIC_SETS = {
         "the night",
         "the day",
         "b",
-        "day2night",
+        "day2night-laffont",
         "Transient Attributes (Laffont et al. 2014), photos of webcams: for academic use.",
     ),
 }

@@ -37,8 +37,9 @@ def shipped_recipes() -> list[ShippedRecipe]:
     package = Path(__file__).parent
     folders = [package / "recipes", package.parent / "recipes"]  # of an installed wheel; of a checkout
     folder = next((folder for folder in folders if folder.is_dir()), folders[0])
-    files = sorted(folder.rglob("*.toml"), key=lambda file: (file.parent != folder, file))
-    return [ShippedRecipe(file.relative_to(folder).with_suffix("").as_posix(), file) for file in files]
+    names = {file: file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.toml")}
+    recipes = [ShippedRecipe(name, file) for file, name in names.items()]
+    return sorted(recipes, key=lambda recipe: ("/" in recipe.name, recipe.name))
 
 
 def find_recipe(path: Path) -> Path:
