@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pix2pix_data.edges.caffemodel import read_caffemodel
 from pix2pix_data.errors import CheckpointError, FormatError
+from pix2pix_data.tensor_files import read_head, read_tensor_file
 
 __all__ = ["NUM_CONVS", "cache_folder", "find_weights", "load_state", "widths_of"]
 
@@ -137,54 +138,10 @@ def widths_of(state: Mapping[str, Tensor]) -> list[int]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        num_bytes = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        raise CheckpointError(f"the weights cannot be read: {error.strerror}", where=path, fix=_FIX) from error
-    if num_bytes > _MAX_BYTES:
-        raise FormatError("this is too large to be weights of HED", where=path, fix=_FIX)
-    if head.startswith((b"PK", b"\x80")):
-        return _read_pytorch(path)
-    if head[8:9] == b"{":
-        return _read_safetensors(path)
-    if head.startswith((b"\n", b"\x12", b"\xa2\x06")):  # a net's name, or its first layer
+    head = read_head(path, max_bytes=_MAX_BYTES, fix=_FIX)
+    if head.startswith((b"\n", b"\x12", b"\xa2\x06")):  # a Caffe net's name, or its first layer
         return _read_caffe(path)
-    kinds = {
-        b"<": "a web page",
-        b"version https://git-lfs": "a Git LFS pointer, not the file itself",
-        b"\x1f\x8b": "gzip",
-    }
-    kind = next((kind for start, kind in kinds.items() if head.lstrip().startswith(start)), "no file of weights")
-    raise FormatError(f"this is {kind if head else 'an empty file'}", where=path, fix=f"download it again, or {_FIX}")
-
-
-def _read_pytorch(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle may raise anything
-        if "GLOBAL" in str(error) or "weights_only" in str(error):
-            what = "this file holds code or objects, not only weights; nothing of it was run"
-            raise CheckpointError(what, where=path, fix=f"do not trust it; {_FIX}") from error
-        raise FormatError("this PyTorch file is cut or damaged", where=path, fix="download it again") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise CheckpointError("this PyTorch file holds no table of weights", where=path, fix=_FIX)
-    return {str(name): value for name, value in content.items()}
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        fix = "download it again"
-        raise FormatError(f"this safetensors file is cut or damaged: {error}", where=path, fix=fix) from error
-    return tensors
+    return read_tensor_file(path, max_bytes=_MAX_BYTES, fix=_FIX)
 
 
 def _read_caffe(path: Path) -> dict[str, Tensor]:

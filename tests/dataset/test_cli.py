@@ -207,6 +207,7 @@ FLOORS = [
         "processes",
         "findings",
         "new_folder",
+        "tensor_files",
     },
     {"images", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
