@@ -209,7 +209,7 @@ FLOORS = [
         "new_folder",
         "tensor_files",
     },
-    {"images", "maker", "palette_file", "known_labels"},
+    {"images", "channels", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
