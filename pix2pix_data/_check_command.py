@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pix2pix_data import _options
-from pix2pix_data.console import ProgressLine, help_text, result, say
+from pix2pix_data.console import ProgressLine, duration, help_text, result, say
+from pix2pix_data.errors import UsageError
 
 if TYPE_CHECKING:
     from pix2pix_data.findings import CheckResult, Finding
@@ -24,8 +26,14 @@ CheckLimit = Annotated[
 ]
 
 _HELP = help_text(
-    "Look at every pair of a dataset and say what would spoil training; exit code 3 if anything would.",
-    ("p2p-data check shoes-edges", "p2p-data check ./facades --json", "p2p-data check ./facades --limit 1000"),
+    "Look at every pair of a dataset and say what would spoil training; exit code 3 if anything would.\n\nWith --fix, "
+    "write a new dataset in which what is safely mended is mended: common shifts and borders cut, sides mirrored back "
+    "or exchanged, copies and leaks removed, labels in their own colours. fixes.jsonl names each change.",
+    (
+        "p2p-data check shoes-edges",
+        "p2p-data check ./facades --json",
+        "p2p-data check ./facades --fix --swap --out facades-fixed",
+    ),
 )
 _WIDTH = 100
 _EXAMPLES = 3
@@ -41,9 +49,67 @@ def _check(
     as_json: Annotated[bool, typer.Option("--json", help="Write what was found as JSON to stdout.")] = False,
     limit: CheckLimit = None,
     workers: _options.Workers = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what is safely mended, in a new folder.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="--fix: the new folder.", show_default="named after the dataset")
+    ] = None,
+    swap: Annotated[bool, typer.Option("--swap", help="--fix: make A of B, and B of A, as well.")] = False,
+    jpeg: Annotated[
+        bool, typer.Option("--jpeg", help="--fix: where B must be encoded anew, as JPEG quality 95 instead of PNG.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="--fix: say what would be mended.")] = False,
 ) -> None:
+    if fix:
+        if as_json or limit is not None:
+            raise UsageError(
+                "--fix looks at all pairs, and tells people", where="--fix", fix="leave --json, --limit away"
+            )
+        _fix_and_tell(dataset, out, swap=swap, jpeg=jpeg, workers=workers, dry_run=dry_run)
+        return
+    if out or swap or jpeg or dry_run:
+        raise UsageError("nothing is written without --fix", where="--out, --swap, --jpeg, --dry-run", fix="add --fix")
     found = checked(dataset, limit, workers)
-    result(json.dumps(_record(found), indent=1, ensure_ascii=False) if as_json else _text(found))
+    result(json.dumps(_record(found), indent=1, ensure_ascii=False) if as_json else _told(found))
+    if found.has_errors:
+        raise typer.Exit(3)
+
+
+def _fix_and_tell(
+    dataset: Path, out: Path | None, *, swap: bool, jpeg: bool, workers: int | None, dry_run: bool
+) -> None:
+    """Check a dataset, mend it in a new folder, check that, and say what was done and what is left."""
+    from pix2pix_data.dataset import open_dataset
+    from pix2pix_data.engines.local import default_workers
+    from pix2pix_data.fixes.plan import plan_fix
+    from pix2pix_data.fixes.write import FIXES_FILE, write_fixed
+    from pix2pix_data.report import write_report
+
+    start = time.monotonic()
+    out = out or Path(f"{dataset.resolve().name}-fixed")
+    if out.resolve().is_relative_to(dataset.resolve()):
+        raise UsageError("the output would lie in the dataset", where=out, fix="give --out another place")
+    found = checked(dataset, None, workers)
+    pairs = open_dataset(dataset)
+    plan = plan_fix(pairs, found, swap=swap)
+    say(f"fix: {dataset} -> {out}")
+    for finding in plan.mended:
+        say(f"  mended: {finding.what} [{finding.kind}, {_pairs(finding.count)}]")
+    for finding, reason in plan.unmended:
+        say(f"  not mended: {finding.what} [{finding.kind}, {_pairs(finding.count)}]: {reason}")
+    if plan.changes_nothing:
+        result("there is nothing that --fix can mend; nothing was written")
+    if not (plan.changes_nothing or dry_run):
+        fixed = write_fixed(plan, out, jpeg=jpeg, workers=workers or default_workers())
+        found = checked(out, None, workers)
+        write_report(open_dataset(out), found, out / "report.html")
+        counts = ", ".join(f"{num} {split}" for split, num in fixed.num_pairs.items())
+        elapsed = duration(time.monotonic() - start)
+        result(f"{sum(fixed.num_pairs.values())} pairs ({counts}), {fixed.num_left_out} left out, in {elapsed}")
+        result(f"  {fixed.num_changed} pairs changed; each one: {out / FIXES_FILE}")
+        result(f"  pictures stored as {', '.join(f'{kind}: {num}' for kind, num in fixed.sides.most_common())}")
+        left = [f"{one.kind} ({one.severity})" for one in found.findings if one.severity != "note"]
+        result(f"looked at again: {', '.join(left) or 'nothing wrong was found'}")
+        result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
     if found.has_errors:
         raise typer.Exit(3)
 
@@ -63,10 +129,15 @@ def _record(found: CheckResult) -> dict[str, Any]:
     """Turn a result into what JSON can hold: sizes as WxH."""
     facts = asdict(found.facts)
     facts["sizes"] = {f"{width}x{height}": num for (width, height), num in found.facts.sizes.items()}
-    return {"facts": facts, "findings": [asdict(finding) for finding in found.findings]}
+    findings = []
+    for finding in found.findings:
+        record = asdict(finding)
+        del record["mends"]
+        findings.append(record | {"mended_by_fix": bool(finding.mends)})
+    return {"facts": facts, "findings": findings}
 
 
-def _text(found: CheckResult) -> str:
+def _told(found: CheckResult) -> str:
     facts = found.facts
     total = sum(facts.num_pairs.values())
     counts = ", ".join(f"{num} {split}" for split, num in facts.num_pairs.items())
@@ -83,6 +154,8 @@ def _text(found: CheckResult) -> str:
         lines += ["", *_finding_lines(finding)]
     tally = Counter(finding.severity for finding in found.findings)  # the gravest come first
     said = ", ".join(f"{num} {severity}{'s' if num != 1 else ''}" for severity, num in tally.items())
+    if num_mended := sum(bool(finding.mends) for finding in found.findings):
+        said += f"; --fix mends {num_mended} of them, in a new folder"
     return "\n".join([*lines, "", said or "nothing wrong was found"])
 
 

@@ -107,21 +107,27 @@ pairs["train"][0]["imageA"], pairs["train"][0]["imageB"]
 """
 
 
-def divided_card(card: str, old_name: str, name: str, command: str, num_pairs: Mapping[str, int]) -> str:
-    """Bring the card of a dataset up to date with a new division; what its owner wrote into it stays.
+def divided_card(
+    card: str, old_name: str, name: str, command: str, num_pairs: Mapping[str, int], *, num_failed: int | None = None
+) -> str:
+    """Bring the card of a dataset up to date with what was done to it; what its owner wrote into it stays.
 
     Parameters
     ----------
     card : str
-        The card of the dataset that was divided.
+        The card of the dataset that was divided, or mended.
     old_name, name : str
         Names of the two folders.
     command : str
-        The command line that divided it, likewise.
+        The command line that did it, likewise.
     num_pairs : mapping of str to int
         Pairs in each split.
+    num_failed : int, optional
+        Photos that gave no pair and pairs that were left out; as before if not given.
     """
+    failed = () if num_failed is None else ((r"\d+ photos gave no pair;", f"{num_failed} photos gave no pair;"),)
     changes = (
+        *failed,
         (r"(?<=^  data_files:\n)(?:  - split: .*\n    path: .*\n?)+", _files(num_pairs) + "\n"),
         (r"(?<=^\| split \| pairs \|\n\|---\|---\|\n)(?:\|.*\|\n?)+", _counts(num_pairs) + "\n"),
         (r"(?<=^## How it was made\n\n```\n)((?:(?!```).*\n)*)", rf"\g<1>{_literal(command)}\n"),

@@ -31,6 +31,7 @@ from pix2pix_data.dataset import PairDataset, open_dataset
 from pix2pix_data.engines.local import run_local
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.findings import CheckResult, Facts, Finding
+from pix2pix_data.mends import SwapSides
 from pix2pix_data.palette_file import Palette, read_palette
 
 if TYPE_CHECKING:
@@ -196,15 +197,19 @@ def _concluded(dataset: PairDataset, seen: _Seen) -> CheckResult:
 def _findings(dataset: PairDataset, seen: _Seen, kind_a: Kind, kind_b: Kind) -> list[Finding]:
     looks, sums = seen.looks, seen.sums
     palette, findings = _palette(dataset.path)
+    swapped = swapped_sides(looks)
+    turned = (mend for one in swapped for mend in one.mends if isinstance(mend, SwapSides))
+    not_labels = {name for mend in turned for name in mend.names}
+    labelled = [look for look in looks if look.name not in not_labels and look.a.digest != look.b.digest]
     if kind_a == "labels":
-        findings += label_findings(looks, "A", sums.flat_a, palette)
+        findings += label_findings(labelled, "A", sums.flat_a, palette)
     if kind_b == "labels":
-        findings += label_findings(looks, "B", sums.flat_b, None)
+        findings += label_findings(labelled, "B", sums.flat_b, None)
     photos_on_a = kind_a == "photos" and kind_b != "photos"
     return [
         *side_findings(looks, kind_a, kind_b),
-        *swapped_sides(looks),
-        *placing_findings(looks, sums.surfaces, sums.num_surfaces),
+        *swapped,
+        *placing_findings(looks, sums.surfaces, sums.num_surfaces, drawn="B" if photos_on_a else "A"),
         *seam_findings(sums.seam, looks),
         *duplicate_findings(looks, lambda look: look.a if photos_on_a else look.b),
         *findings,

@@ -10,6 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +36,7 @@ __all__ = [
     "pairs_per_shard",
     "shard_path",
     "write_shard",
+    "write_split",
 ]
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -275,6 +277,14 @@ def pairs_per_shard(num_pairs: int) -> int:
     """Say how many of the pairs of a split go into one file."""
     fewest, most = _SHARD_PAIRS
     return min(max(-(-num_pairs // _MAX_SHARDS_BELOW), fewest), most)
+
+
+def write_split(folder: Path, split: str, pairs: Iterator[EncodedPair], num_pairs: int) -> None:
+    """Write a split of `num_pairs` to as many files as it takes."""
+    per_shard = pairs_per_shard(num_pairs)
+    num_shards = -(-num_pairs // per_shard)
+    for i in range(num_shards):
+        write_shard(shard_path(folder, split, i, num_shards), islice(pairs, per_shard))
 
 
 def encode_pair(pair: Pair, *, lossless: bool) -> EncodedPair:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from pix2pix_data.mends import Mend
+
 __all__ = ["CheckResult", "Facts", "Finding", "Severity"]
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -31,6 +33,8 @@ class Finding:
         What it does to training.
     fix : str
         The command that mends it, or an instruction.
+    mends : tuple of Mend
+        What `p2p-data check --fix` does about it; empty where nothing is safe.
     """
 
     kind: str
@@ -40,6 +44,7 @@ class Finding:
     examples: tuple[tuple[str, ...], ...] = ()
     why: str = ""
     fix: str = ""
+    mends: tuple[Mend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     ReadPrints: TypeAlias = Callable[[], tuple[Prints, npt.NDArray[np.bool_]]]
 
-__all__ = ["NEAR_DUPLICATES", "GroupBy", "Grouped", "group_plans", "parse_group_by"]
+__all__ = ["NEAR_DUPLICATES", "GroupBy", "Grouped", "group_plans", "joined", "parse_group_by"]
 
 NEAR_DUPLICATES = "near-duplicates"
 _PLAIN = (NEAR_DUPLICATES, "file", "folder")
@@ -125,10 +125,10 @@ def group_plans(plans: Sequence[PairPlan], by: GroupBy, read_prints: ReadPrints)
         return _by_looks(plans, read_prints)
     labels = _labels(plans, by)
     groups = [plan.group if label is None else label for plan, label in zip(plans, labels, strict=True)]
-    return Grouped(_joined(plans, groups, names=groups), [])
+    return Grouped(joined(plans, groups, names=groups), [])
 
 
-def _joined(plans: Sequence[PairPlan], labels: Sequence[object], names: Sequence[str]) -> list[PairPlan]:
+def joined(plans: Sequence[PairPlan], labels: Sequence[object], names: Sequence[str]) -> list[PairPlan]:
     """Join the plans of one maker's group and those of one label; name each set by the shortest of `names`."""
     sets = DisjointSets(len(plans))
     for belongs in ([plan.group for plan in plans], labels):
@@ -173,7 +173,7 @@ def _by_looks(plans: Sequence[PairPlan], read_prints: ReadPrints) -> Grouped:
                 f"  warning: {max(crowds) / len(plans):.0%} of the photos are one group; if these are not copies but "
                 "things that look alike (products on white), choose --group file, or csv: with a column of products"
             )
-    return Grouped(_joined(plans, labels.tolist(), names=[plan.group for plan in plans]), notes)
+    return Grouped(joined(plans, labels.tolist(), names=[plan.group for plan in plans]), notes)
 
 
 def _labels(plans: Sequence[PairPlan], by: GroupBy) -> list[str | None]:

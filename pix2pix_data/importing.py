@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pix2pix_data import __version__
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.errors import BuildError, FormatError
 from pix2pix_data.listing import to_utf8
 from pix2pix_data.new_folder import new_folder
+from pix2pix_data.ordered_work import in_order
 from pix2pix_data.pair import Failed
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from pix2pix_data.layouts.stored import StoredPair
 
 __all__ = ["ImportOptions", "ImportSummary", "Opened", "import_pairs", "open_layout"]
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 _FORMAT_VERSION = 1  # of build.json, as in build.py
 
@@ -131,7 +129,7 @@ def import_pairs(opened: Opened, out: Path, *, workers: int) -> ImportSummary:
             taken: set[str] = set()
             store = partial(_stored, options=opened.options)
             for split, num_expected in opened.found.num_pairs.items():
-                outcomes = _in_order(threads, store, _distinct(opened.found.read(split), taken), ahead=4 * workers)
+                outcomes = in_order(threads, store, _distinct(opened.found.read(split), taken), ahead=4 * workers)
                 pairs = _accepted(outcomes, summary.sides, failed, progress)
                 if num_pairs := _write_split(beside, split, pairs, num_expected):
                     summary.num_pairs[split] = num_pairs
@@ -163,19 +161,6 @@ def _stored(outcome: RawPair | Failed, options: ImportOptions) -> StoredPair | F
     from pix2pix_data.layouts.stored import store_pair
 
     return outcome if isinstance(outcome, Failed) else store_pair(outcome, swap=options.swap, jpeg=options.jpeg)
-
-
-def _in_order(
-    threads: ThreadPoolExecutor, function: Callable[[_In], _Out], items: Iterator[_In], *, ahead: int
-) -> Iterator[_Out]:
-    """Give the results for items in their order, no more than `ahead` of them waiting."""
-    waiting: deque[Future[_Out]] = deque()
-    for item in items:
-        waiting.append(threads.submit(function, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
 
 
 def _accepted(

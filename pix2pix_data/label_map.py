@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pix2pix_data.pair import RGB, BoolMap, LabelMap
 
-__all__ = ["VOID_INDEX", "LabelPicture", "Reading", "labels_of", "learn_reading", "read_label_map"]
+__all__ = ["VOID_INDEX", "LabelPicture", "Reading", "labels_of", "learn_reading", "read_label_map", "share_clear"]
 
 VOID_INDEX = 255
 """What many sets write where a pixel has no class, whatever the number of classes."""
@@ -112,7 +112,7 @@ def learn_reading(maps: Sequence[LabelPicture], palette: Palette | None, by_inde
     if not by_index:
         palette = palette or recover_colors([one.rgb for one in maps])
         reading = Reading(palette, by_index=False, has_void=False)
-        if (share := _share_clear(maps, palette)) < _FEWEST_CLEAR:
+        if (share := share_clear(maps, palette)) < _FEWEST_CLEAR:
             what = f"{1 - share:.0%} of the pixels of the label maps have no colour of the palette"
             raise FormatError(what, fix="give the palette of these maps, or none; or --kind index")
     elif numbers is None:
@@ -221,7 +221,8 @@ def _are_classes(numbers: set[int], maps: Sequence[LabelPicture], palette: Palet
     return max(classes) < len(palette.colors) and not colors <= set(palette.colors)
 
 
-def _share_clear(maps: Sequence[LabelPicture], palette: Palette) -> float:
+def share_clear(maps: Sequence[LabelPicture], palette: Palette) -> float:
+    """Return the share of the pixels that have a colour of a palette, give or take the noise of JPEG."""
     table = color_table(palette.colors)
     return float(np.mean([_is_clear(one.rgb, table.labels(one.rgb), palette.colors).mean() for one in maps]))
 

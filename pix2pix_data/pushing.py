@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PushSummary", "Pushable", "check_counts", "open_pushable", "push_dataset", "travels"]
 
-_FILES = ("README.md", "build.json", "failures.jsonl", "palette.json", "preview.png")
+_FILES = ("README.md", "build.json", "failures.jsonl", "fixes.jsonl", "palette.json", "preview.png")
 _SHARD = re.compile(r"data/(train|validation|test)-\d+-of-\d+\.parquet")
 _STARTER_FILES = {".gitattributes", "README.md", "LICENSE"}  # what the hub's page for a new repository makes
 

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,15 +124,11 @@ def resplit(plan: Resplit, out: Path) -> None:
 
 
 def _write_pairs(plan: Resplit, out: Path) -> None:
-    from pix2pix_data.dataset import pairs_per_shard, shard_path, write_shard
+    from pix2pix_data.dataset import write_split
 
     with ProgressLine("Moving pairs", sum(plan.num_pairs.values()), unit="pairs") as progress:
         for split, plans in plan.splits.items():
-            pairs = _pairs(plan.dataset, plans, progress)
-            per_shard = pairs_per_shard(len(plans))
-            num_shards = -(-len(plans) // per_shard)
-            for i in range(num_shards):
-                write_shard(shard_path(out, split, i, num_shards), islice(pairs, per_shard))
+            write_split(out, split, _pairs(plan.dataset, plans, progress), len(plans))
 
 
 def _pairs(dataset: ParquetDataset, plans: Sequence[PairPlan], progress: ProgressLine) -> Iterator[EncodedPair]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pix2pix_data.findings import Finding, Severity
+from pix2pix_data.mends import GatherCopies, LeaveOut, Mend
 from pix2pix_data.near_duplicates import find_near_duplicates
+from pix2pix_data.pair import SPLITS
 from pix2pix_data.photo_prints import PRINT_PX
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def duplicate_findings(looks: Sequence[PairLook], target: Callable[[PairLook], S
     same_pairs = _grouped(drawn, lambda look: (look.a.digest, look.b.digest))
     same_targets = _grouped(drawn, lambda look: target(look).digest)
     leaks = [group for group in same_targets if _straddles(group)]
+    twice = [group for group in same_pairs if not _straddles(group)]
     found = [
         *_finding(
             "leaked-pairs",
@@ -45,28 +48,33 @@ def duplicate_findings(looks: Sequence[PairLook], target: Callable[[PairLook], S
             leaks,
             _WHY_LEAK,
             _DIVIDE,
+            _gathered(leaks),
+            _all_but_one([group for group in same_pairs if _straddles(group)]),
         ),
         *_finding(
             "duplicate-pairs",
             "warning",
             "the same pair is there more than once in a split",
-            [group for group in same_pairs if not _straddles(group)],
+            twice,
             "these pairs count for more than others",
             "leave out all but one of each",
+            _all_but_one(twice),
         ),
     ]
     known = {look.name for group in (*leaks, *same_pairs) for look in group}
     near = [group for group in _alike(drawn, target) if not {look.name for look in group} <= known]
     near = [group for group in near if len({target(look).digest for look in group}) > 1]
+    near_leaks = [_one_of_each_split(group) for group in near if _straddles(group)]
     return [
         *found,
         *_finding(
             "near-leaks",
             "warning",
             "pictures in two splits look nearly the same",
-            [_one_of_each_split(group) for group in near if _straddles(group)],
+            near_leaks,
             f"of copies, {_WHY_LEAK}",
             _LOOK,
+            _gathered(near_leaks),
         ),
         *_finding(
             "near-duplicates",
@@ -104,8 +112,23 @@ def _one_of_each_split(group: Sequence[PairLook]) -> list[PairLook]:
     return [*first.values(), *(look for look in group if look is not first[look.split])]
 
 
-def _finding(kind: str, severity: Severity, what: str, groups: _Groups, why: str, fix: str) -> list[Finding]:
+def _gathered(groups: _Groups) -> GatherCopies:
+    return GatherCopies(tuple(tuple(look.name for look in group) for group in groups))
+
+
+def _all_but_one(groups: _Groups) -> LeaveOut:
+    """Keep one pair of each group, and of two splits that which is held out: scores then stay comparable."""
+    reasons = []
+    for group in groups:
+        kept, *others = sorted(group, key=lambda look: -SPLITS.index(look.split))
+        reasons += [(look.name, f"the same pair as {kept.name}") for look in others]
+    return LeaveOut(tuple(reasons))
+
+
+def _finding(
+    kind: str, severity: Severity, what: str, groups: _Groups, why: str, fix: str, *mends: Mend
+) -> list[Finding]:
     if not groups:
         return []
     examples = tuple(tuple(look.name for look in group[:4]) for group in sorted(groups, key=len, reverse=True)[:10])
-    return [Finding(kind, severity, what, sum(map(len, groups)), examples, why, fix)]
+    return [Finding(kind, severity, what, sum(map(len, groups)), examples, why, fix, mends)]

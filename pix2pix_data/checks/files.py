@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pix2pix_data.findings import Finding
+from pix2pix_data.mends import LeaveOut
 
 if TYPE_CHECKING:
     from pix2pix_data.checks.look import Broken, PairLook
@@ -34,6 +35,7 @@ def broken_findings(broken: Sequence[Broken], num_pairs: int) -> list[Finding]:
             tuple((one.name,) for one in broken[:10]),
             "training stops at the first of them",
             "put sound files in their places, or leave these pairs out",
+            (LeaveOut(tuple((one.name, one.reason) for one in broken)),),
         )
     ]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 from pix2pix_data.findings import Finding
+from pix2pix_data.mends import CutEdges, Edges
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
     from pix2pix_data.checks.look import PairLook
     from pix2pix_data.pair import RGB
 
-__all__ = ["Frame", "constant_borders", "frame_of"]
-
-Frame: TypeAlias = tuple[int, int, int, int]
-"""Width of the border of one colour at the top, right, bottom and left, in pixels; see `frame_of` for the most."""
+__all__ = ["constant_borders", "frame_of"]
 
 _EDGES = ("top", "right", "bottom", "left")
 _LEVELS = 16  # JPEG rings beside a black bar, but less than this where it matters
@@ -31,7 +29,7 @@ _NARROWEST_PX = 2
 _SHARE_FRAMED = 0.5  # white space around products has another width in each picture
 
 
-def frame_of(picture: RGB) -> Frame:
+def frame_of(picture: RGB) -> Edges:
     """Measure the border of one colour on each edge; 0 where it is deeper than a quarter of the side."""
     turned = (picture, picture.transpose(1, 0, 2)[::-1], picture[::-1], picture.transpose(1, 0, 2))
     top, right, bottom, left = (_depth(one) for one in turned)
@@ -56,27 +54,47 @@ def _alike(strip: RGB, color: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
 
 def constant_borders(looks: Sequence[PairLook]) -> list[Finding]:
     """Find edges of a side where most pictures have a border of one width, give or take a pixel."""
-    found: list[tuple[str, int]] = []
-    framed: set[int] = set()
-    for side in ("A", "B"):
-        for i, edge in enumerate(_EDGES):
-            widths = [(look.frame_a if side == "A" else look.frame_b)[i] for look in looks]
-            (width, _), *_ = Counter(width for width in widths if width).most_common(1) or [(0, 0)]
-            alike = {j for j, other in enumerate(widths) if width and abs(other - width) <= 1}
-            if width >= _NARROWEST_PX and len(alike) >= _SHARE_FRAMED * len(looks):
-                found.append((f"{width} px at the {edge} of {side}", len(alike)))
-                framed |= alike
+    borders_a = _borders([look.frame_a for look in looks])
+    borders_b = _borders([look.frame_b for look in looks])
+    found = [(border, f"{_EDGES[i]} of A") for i, border in enumerate(borders_a) if border.framed]
+    found += [(border, f"{_EDGES[i]} of B") for i, border in enumerate(borders_b) if border.framed]
     if not found:
         return []
-    where = ", ".join(text for text, _ in found)
+    framed = sorted(set().union(*(border.framed for border, _ in found)))
     return [
         Finding(
             "constant-borders",
             "warning",
-            f"most pictures have a border of one colour: {where}",
+            "most pictures have a border of one colour: "
+            + ", ".join(f"{border.width_px} px at the {where}" for border, where in found),
             len(framed),
-            tuple((looks[j].name,) for j in sorted(framed)[:10]),
+            tuple((looks[j].name,) for j in framed[:10]),
             "the discriminator tells real from made by the frame, and the generator learns to draw frames",
             "cut the borders off the photos and make the pairs again",
+            (CutEdges(_to_cut(borders_a), _to_cut(borders_b)),),
         )
     ]
+
+
+class _Border(NamedTuple):
+    """A border of most pictures, and which ones have it; none where most have not."""
+
+    width_px: int = 0
+    framed: frozenset[int] = frozenset()
+
+
+def _borders(frames: Sequence[Edges]) -> list[_Border]:
+    """Find the border that most pictures share at each edge."""
+    found = []
+    for widths in zip(*frames, strict=True):
+        (width, _), *_ = Counter(width for width in widths if width).most_common(1) or [(0, 0)]
+        alike = frozenset(j for j, other in enumerate(widths) if width and abs(other - width) <= 1)
+        is_shared = width >= _NARROWEST_PX and len(alike) >= _SHARE_FRAMED * len(frames)
+        found.append(_Border(width, alike) if is_shared else _Border())
+    return found
+
+
+def _to_cut(borders: Sequence[_Border]) -> Edges:
+    """Add two pixels to each border: some are a pixel wider, and where they end, a pixel is a mixture."""
+    top, right, bottom, left = (border.width_px + 2 if border.framed else 0 for border in borders)
+    return top, right, bottom, left

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pix2pix_data.findings import Finding
 from pix2pix_data.known_labels import LABEL_PALETTES
+from pix2pix_data.mends import SnapLabels
 from pix2pix_data.palette_file import MAX_COLORS, Color, Palette, to_hex
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ _RAREST_GUESSED = 0.001
 _RARE = 0.005
 
 
-def label_findings(looks: Sequence[PairLook], side: str, flat_counts: Counts, palette: Palette | None) -> list[Finding]:
+def label_findings(
+    looks: Sequence[PairLook], side: Literal["A", "B"], flat_counts: Counts, palette: Palette | None
+) -> list[Finding]:
     """Find what is wrong with the labels of one side.
 
     Parameters
@@ -82,7 +85,7 @@ def guess_palette(flat_counts: Counts) -> tuple[str, Palette]:
     return "", Palette(tuple(colors), names=tuple(map(to_hex, colors)))
 
 
-def _smeared(looks: Sequence[PairLook], side: str, name: str) -> list[Finding]:
+def _smeared(looks: Sequence[PairLook], side: Literal["A", "B"], name: str) -> list[Finding]:
     counts = {look.name: (look.a if side == "A" else look.b).num_colors for look in looks}
     smeared = sorted((key for key, num in counts.items() if num > MAX_COLORS), key=lambda key: -counts[key])
     if not smeared:
@@ -98,6 +101,7 @@ def _smeared(looks: Sequence[PairLook], side: str, name: str) -> list[Finding]:
             tuple((key,) for key in smeared[:10]),
             "a mixture of two classes looks like a third, and the model learns from the smear where the borders are",
             f"p2p-data labels LABELS PHOTOS{known}, with a folder for each side",
+            (SnapLabels(side, tuple(smeared), name),),
         )
     ]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pix2pix_data.checks.alignment import Placing, Surfaces, correlate, placing_of, reduced
-from pix2pix_data.checks.frames import Frame, frame_of
-from pix2pix_data.checks.seam import SeamSums, jpeg_crosses_seam, seam_sums
+from pix2pix_data.checks.frames import frame_of
+from pix2pix_data.checks.seam import SeamSums, columns_in_blocks, seam_sums
 from pix2pix_data.checks.sides import SideLook, look_at_side
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import decode_rgb, open_picture
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.dataset import EncodedPair
+    from pix2pix_data.mends import Edges
     from pix2pix_data.pair import RGB
 
 __all__ = ["Broken", "PairLook", "Sums", "look_at"]
@@ -44,10 +45,12 @@ class PairLook:
     width, height : int
         Of a side, in pixels.
     a, b : SideLook
-    frame_a, frame_b : Frame
+    frame_a, frame_b : (int, int, int, int)
+        Widths of a border of one colour.
     placing : Placing or None
         How the sides lie on each other; None where a side has no edges or is too small.
-    jpeg_crosses_seam : bool
+    columns_in_blocks : (int, int)
+        Columns of A, and of B, in JPEG blocks that hold both.
     oddities : tuple of str
         What other programs may read differently in its files, such as "files of 16 bits a channel, or floats".
     """
@@ -57,10 +60,10 @@ class PairLook:
     height: int
     a: SideLook
     b: SideLook
-    frame_a: Frame
-    frame_b: Frame
+    frame_a: Edges
+    frame_b: Edges
     placing: Placing | None
-    jpeg_crosses_seam: bool
+    columns_in_blocks: tuple[int, int]
     oddities: tuple[str, ...]
 
     @property
@@ -133,7 +136,7 @@ def look_at(split: str, encoded: EncodedPair, sums: Sums) -> PairLook:
         measured_a.frame,
         measured_b.frame,
         placing,
-        encoded.b is None and jpeg_crosses_seam(encoded.a),
+        columns_in_blocks(encoded.a) if encoded.b is None else (0, 0),
         tuple(sorted({oddity for content in files for oddity in _oddities(content)})),
     )
 
@@ -145,7 +148,7 @@ class _Measured:
     size: tuple[int, int]
     look: SideLook
     flat_counts: npt.NDArray[np.int64]
-    frame: Frame
+    frame: Edges
     reduced: RGB
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pix2pix_data.findings import Finding
+from pix2pix_data.mends import SwapSides
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,6 +48,7 @@ def swapped_sides(looks: Sequence[PairLook]) -> list[Finding]:
             tuple((name,) for name in swapped[:10]),
             "the generator is shown the target and asked for the condition",
             "swap the sides of these files, or leave them out",
+            (SwapSides(tuple(swapped)),),
         )
     ]
 

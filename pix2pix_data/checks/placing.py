@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from pix2pix_data.checks.alignment import FLIPS, REACH_PX, Peak, Surfaces, peak_of, reduction
 from pix2pix_data.findings import Finding, Severity
+from pix2pix_data.mends import MirrorSide, ShiftBack
 
 if TYPE_CHECKING:
     from pix2pix_data.checks.look import PairLook
@@ -29,7 +30,9 @@ _ONE_BY_CHANCE = 5.0  # height that one surface reaches; of a mean, by the root 
 _MANY = 0.2  # share of pairs from which it is an error
 
 
-def placing_findings(looks: Sequence[PairLook], surfaces: Surfaces | None, num_surfaces: int) -> list[Finding]:
+def placing_findings(
+    looks: Sequence[PairLook], surfaces: Surfaces | None, num_surfaces: int, *, drawn: Literal["A", "B"] = "A"
+) -> list[Finding]:
     """Find shifted and mirrored sides, of all pairs together and of single ones.
 
     Parameters
@@ -39,6 +42,8 @@ def placing_findings(looks: Sequence[PairLook], surfaces: Surfaces | None, num_s
         Sum of the pairs' correlation surfaces.
     num_surfaces : int
         How many pairs that is.
+    drawn : {"A", "B"}
+        The side to mirror back: not the photos, which would lose by a new encoding. Which one was mirrored, none tells.
     """
     if surfaces is None:
         return []
@@ -50,10 +55,12 @@ def placing_findings(looks: Sequence[PairLook], surfaces: Surfaces | None, num_s
     if max(peak.height, flipped.max()) < _UNRELATED + chance:
         return _unrelated(looks) if num_surfaces >= _FEWEST_TO_RELATE else []
     if flipped.max() >= max(sure, _FLIP_RISE * peak.height):
-        return _all_mirrored(looks, FLIPS[1 + int(flipped.argmax())])
+        return _all_mirrored(looks, FLIPS[1 + int(flipped.argmax())], drawn)
     common = _centre(means[0], peak)
-    found = _all_shifted(looks, common) if common.height >= sure and common.length_px >= _COMMON_PX else []
-    return found + _some_mirrored(looks) + _some_shifted(looks, common)
+    off = _off(looks, common)
+    is_shifted = common.height >= sure and common.length_px >= _COMMON_PX
+    found = _all_shifted(looks, common, steady=len(off) <= _MANY * len(looks)) if is_shifted else []
+    return found + _some_mirrored(looks) + _some_shifted(looks, off)
 
 
 def _centre(surface: Surfaces, peak: Peak) -> Peak:
@@ -66,8 +73,11 @@ def _centre(surface: Surfaces, peak: Peak) -> Peak:
     return Peak(right, down, peak.height)
 
 
-def _all_shifted(looks: Sequence[PairLook], common: Peak) -> list[Finding]:
-    scale = _scale(looks)
+def _all_shifted(looks: Sequence[PairLook], common: Peak, *, steady: bool) -> list[Finding]:
+    scales = [reduction(look.width, look.height) for look in looks]
+    scale = median(scales)
+    back = ShiftBack(round(scale * common.right), round(scale * common.down))
+    is_one_shift = steady and max(scales) == min(scales)
     where = f"{_side(scale * common.right, 'right', 'left')} and {_side(scale * common.down, 'down', 'up')}"
     return [
         Finding(
@@ -78,11 +88,12 @@ def _all_shifted(looks: Sequence[PairLook], common: Peak) -> list[Finding]:
             _examples(looks),
             "the generator learns to move what it sees, and blurs what it cannot place",
             "make A again from B, or find where one side lost or got a border (HED pads by 35 px)",
+            (back,) if is_one_shift else (),
         )
     ]
 
 
-def _all_mirrored(looks: Sequence[PairLook], flip: str) -> list[Finding]:
+def _all_mirrored(looks: Sequence[PairLook], flip: str, drawn: Literal["A", "B"]) -> list[Finding]:
     return [
         Finding(
             "mirrored-sides",
@@ -92,6 +103,7 @@ def _all_mirrored(looks: Sequence[PairLook], flip: str) -> list[Finding]:
             _examples(looks),
             "nothing in A lies where it belongs in B",
             "mirror one side back, or make A again from B",
+            (MirrorSide(drawn, flip),),
         )
     ]
 
@@ -127,7 +139,8 @@ def _some_mirrored(looks: Sequence[PairLook]) -> list[Finding]:
     ]
 
 
-def _some_shifted(looks: Sequence[PairLook], common: Peak) -> list[Finding]:
+def _off(looks: Sequence[PairLook], common: Peak) -> list[tuple[float, PairLook]]:
+    """Find pairs that are shifted otherwise than most, the farthest first, with how far in their own pixels."""
     off = []
     for look in looks:
         if (placing := look.placing) is None or _is_mirrored(look):
@@ -136,9 +149,12 @@ def _some_shifted(looks: Sequence[PairLook], common: Peak) -> list[Finding]:
         away = float(np.hypot(peak.right - common.right, peak.down - common.down))
         if away >= _PAIR_PX and peak.height >= max(_SURE, placing.at_zero / _NO_BETTER):
             off.append((away * reduction(look.width, look.height), look))
+    return sorted(off, key=lambda one: -one[0])
+
+
+def _some_shifted(looks: Sequence[PairLook], off: Sequence[tuple[float, PairLook]]) -> list[Finding]:
     if not off:
         return []
-    off.sort(key=lambda one: -one[0])
     shifted = [look for _, look in off]
     return [
         Finding(
@@ -164,10 +180,6 @@ def _severity(some: Sequence[PairLook], looks: Sequence[PairLook]) -> Severity:
 
 def _examples(looks: Sequence[PairLook]) -> tuple[tuple[str, ...], ...]:
     return tuple((look.name,) for look in looks[:10])
-
-
-def _scale(looks: Sequence[PairLook]) -> float:
-    return median(reduction(look.width, look.height) for look in looks)
 
 
 def _side(pixels: float, plus: str, minus: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from pix2pix_data.findings import Finding
 from pix2pix_data.images import open_picture
+from pix2pix_data.mends import CutEdges
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from pix2pix_data.checks.look import PairLook
     from pix2pix_data.pair import RGB
 
-__all__ = ["SeamSums", "jpeg_crosses_seam", "seam_findings", "seam_sums"]
+__all__ = ["SeamSums", "columns_in_blocks", "seam_findings", "seam_sums"]
 
 _REACH_PX = 12  # columns each side of the middle in which the seam is looked for
 _FEWEST_COLUMNS = 2 * _REACH_PX
 _LEAST_BLEED = 0.05  # measured: 0.03 on clean sets; Cityscapes, whose labels end in a line of void, leans at all edges
 _CLEARER = 2.0  # times any step elsewhere, the next columns aside, that makes another column the seam
+_BLEED_PX = 3  # columns that Lanczos, the widest of Pillow's filters, reaches beyond a seam when it reduces
 _LEAST_STEP = 4.0  # gray levels; white beside white shows no seam
 
 
@@ -81,17 +83,18 @@ def seam_sums(a: RGB, b: RGB) -> SeamSums:
     return sums
 
 
-def jpeg_crosses_seam(content: bytes) -> bool:
-    """Tell whether blocks of a side-by-side JPEG hold pixels of both sides; False for any other file.
+def columns_in_blocks(content: bytes) -> tuple[int, int]:
+    """Count the columns of A, and of B, that lie in blocks of a side-by-side JPEG which hold both; 0 in other files.
 
     JPEG codes blocks of 8 x 8 pixels, or 16 x 16 where colour is stored at half size, each by itself.
     """
     with open_picture(content) as image:
         layers = getattr(image, "layer", None)
         if image.format != "JPEG" or not layers:
-            return False
+            return 0, 0
         block_px = 8 * max(int(layer[1]) for layer in layers)
-        return image.width // 2 % block_px != 0
+        of_a = image.width // 2 % block_px
+        return of_a, block_px - of_a if of_a else 0
 
 
 def seam_findings(sums: SeamSums, looks: Sequence[PairLook]) -> list[Finding]:
@@ -108,10 +111,11 @@ def seam_findings(sums: SeamSums, looks: Sequence[PairLook]) -> list[Finding]:
                 names,
                 "a strip of one side is taken for the other, and the sides lie on each other shifted",
                 "cut the files at the true seam, or join A and B again: p2p-data combine A B",
+                (_cut_at_seam(max(0, -off_px), max(0, off_px)),),
             )
         )
     bleed = _bleed(sums)
-    if bleed >= _LEAST_BLEED:
+    if off_px == 0 and bleed >= _LEAST_BLEED:  # elsewhere, what is in the middle is no seam
         found.append(
             Finding(
                 "seam-bleed",
@@ -121,9 +125,10 @@ def seam_findings(sums: SeamSums, looks: Sequence[PairLook]) -> list[Finding]:
                 names,
                 "the generator learns a stripe along one edge",
                 "resize A and B before they are joined, or keep them apart: p2p-data combine A B",
+                (_cut_at_seam(_BLEED_PX, _BLEED_PX),),
             )
         )
-    crossed = [look for look in looks if look.jpeg_crosses_seam]
+    crossed = [look for look in looks if any(look.columns_in_blocks)]
     if crossed:
         found.append(
             Finding(
@@ -134,9 +139,14 @@ def seam_findings(sums: SeamSums, looks: Sequence[PairLook]) -> list[Finding]:
                 tuple((look.name,) for look in crossed[:10]),
                 "the edges of one side shine through as a pattern in the last columns of the other",
                 "join A and B again as PNG or with sides of a multiple of 16 pixels, or use p2p-data combine A B",
+                (_cut_at_seam(*(max(look.columns_in_blocks[i] for look in crossed) for i in (0, 1))),),
             )
         )
     return found
+
+
+def _cut_at_seam(of_a_px: int, of_b_px: int) -> CutEdges:
+    return CutEdges((0, of_a_px, 0, 0), (0, 0, 0, of_b_px))
 
 
 def _outer_columns(side: RGB) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from pix2pix_data.findings import Finding
+from pix2pix_data.mends import LeaveOut
 from pix2pix_data.photo_prints import print_of
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _direction(looks: Sequence[PairLook], kind_a: Kind, kind_b: Kind) -> list[Fi
             f"A, the left side, holds photos and B holds {kind_b}",
             len(looks),
             why=f"trained as it is, the model makes {kind_b} from photos",
-            fix=f"to make photos from {kind_b}, train with: --set data.direction=BtoA",
+            fix=f"to make photos from {kind_b}, train with: --set data.direction=BtoA (or p2p-data check --fix --swap)",
         )
     ]
 
@@ -215,6 +216,7 @@ def _identical(looks: Sequence[PairLook]) -> list[Finding]:
             tuple((look.name,) for look in same[:10]),
             "there is nothing to learn but to copy",
             "leave these pairs out; gray photos do this to colorize",
+            (LeaveOut(tuple((look.name, "A is the same picture as B") for look in same)),),
         )
     ]
 
@@ -233,5 +235,6 @@ def _blank(looks: Sequence[PairLook]) -> list[Finding]:
             tuple((look.name,) for look in blank[:10]),
             "a blank condition asks for any picture, a blank target for none",
             "leave these pairs out",
+            (LeaveOut(tuple((look.name, "a side has one colour alone") for look in blank)),),
         )
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import ImageError
@@ -11,7 +12,10 @@ from pix2pix_data.layouts.found import RawPair
 from pix2pix_data.listing import to_utf8
 from pix2pix_data.pair import Failed, Pair
 
-__all__ = ["StoredPair", "store_pair"]
+__all__ = ["Side", "StoredPair", "decode_sides", "encode_side", "store_pair"]
+
+Side: TypeAlias = tuple[Photo, bytes]
+"""A picture, and its file; `plain` says whether that may be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,18 @@ def store_pair(raw: RawPair, *, swap: bool, jpeg: bool) -> StoredPair | Failed:
         Where a side cannot be decoded, or the sides differ in size.
     """
     try:
-        a, b = _decoded(raw.pair)
+        a, b = decode_sides(raw.pair)
         if swap:
             a, b = b, a
-        kind_a, file_a = _encoded(*a, jpeg=False)
-        kind_b, file_b = _encoded(*b, jpeg=jpeg)
+        kind_a, file_a = encode_side(a, jpeg=False)
+        kind_b, file_b = encode_side(b, jpeg=jpeg)
     except ImageError as error:
         return Failed(raw.pair.key, raw.source, error.what)
     key, group = to_utf8(raw.pair.key), to_utf8(raw.pair.group)  # JSON may hold halves of characters
     return StoredPair(EncodedPair(key, group, file_a, file_b), (kind_a, kind_b))
 
 
-def _decoded(pair: EncodedPair) -> tuple[tuple[Photo, bytes], tuple[Photo, bytes]]:
+def decode_sides(pair: EncodedPair) -> tuple[Side, Side]:
     """Decode both sides, each with its file; ImageError if that cannot be done, or they differ in size."""
     if pair.b is None:
         whole = pair.decode()
@@ -63,7 +67,9 @@ def _decoded(pair: EncodedPair) -> tuple[tuple[Photo, bytes], tuple[Photo, bytes
     return (a, pair.a), (b, pair.b)
 
 
-def _encoded(photo: Photo, content: bytes, *, jpeg: bool) -> tuple[str, bytes]:
+def encode_side(side: Side, *, jpeg: bool) -> tuple[str, bytes]:
+    """Return what a side is stored as, in words, and the file."""
+    photo, content = side
     if photo.plain:
         return "their own bytes", content
     return ("JPEG", encode_jpeg(photo.rgb)) if jpeg else ("PNG", encode_png(photo.rgb))

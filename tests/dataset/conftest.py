@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import subprocess
-import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pix2pix_data.cli import app
+from pix2pix_data.console import exit_with_errors_told
 from pix2pix_data.images import write_png
 
 Draw = Callable[..., np.ndarray]
@@ -43,11 +48,21 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def p2p_data(tmp_path: Path) -> Run:
-    """Run p2p-data in a folder of its own, as a user does."""
+    """Run p2p-data in a folder of its own, as a user does, but in this process: a new one takes a second to start."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pix2pix_data", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (
+            contextlib.chdir(tmp_path),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            warnings.catch_warnings(),
+        ):
+            try:
+                exit_with_errors_told(lambda: app([*map(str, arguments)], prog_name="p2p-data"))
+            except SystemExit as ended:
+                code = ended.code if isinstance(ended.code, int) else 0
+        return subprocess.CompletedProcess([*arguments], code, out.getvalue(), err.getvalue())
 
     return run
 
@@ -85,3 +100,48 @@ def draw_city(state: str, *, right: float = 0.0, down: float = 0.0, seed: int = 
 @pytest.fixture
 def city() -> Draw:
     return draw_city
+
+
+CLASSES = ((0, 48, 255), (255, 80, 0), (32, 255, 224), (192, 255, 64), (174, 0, 0))
+
+
+@functools.cache
+def draw_scene(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of boxes and discs, and a textured photo of the same, 128 x 96."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((96, 128), np.uint8)
+    for label in (1, 2, 3, 4, 1, 2):
+        left, top = int(rng.integers(0, 98)), int(rng.integers(0, 66))
+        cv2.rectangle(
+            labels, (left, top), (left + int(rng.integers(12, 40)), top + int(rng.integers(12, 40))), label, -1
+        )
+        cv2.circle(labels, (int(rng.integers(128)), int(rng.integers(96))), int(rng.integers(5, 12)), label, -1)
+    light = rng.integers(30, 220, (5, 3))[labels] + np.linspace(-25, 25, 128)[None, :, None]
+    photo = cv2.GaussianBlur(light + rng.normal(0, 9, (96, 128, 3)), (0, 0), 0.7)
+    sides = np.array(CLASSES, np.uint8)[labels], photo.clip(0, 255).astype(np.uint8)
+    for side in sides:
+        side.flags.writeable = False  # others get the same
+    return sides
+
+
+@pytest.fixture
+def scene() -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+    return draw_scene
+
+
+@pytest.fixture
+def class_colors() -> tuple[tuple[int, int, int], ...]:
+    return CLASSES
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dataset of 30 side-by-side scenes, five held out, each changed by a function of its number and sides."""
+
+    def planted(change: Callable[..., tuple[np.ndarray, np.ndarray]] = lambda _, a, b: (a, b), num: int = 30) -> Path:
+        for i in range(num):
+            split = "val" if i % 6 == 5 else "train"
+            write_png(tmp_path / "set" / split / f"{i:02d}.png", np.concatenate(change(i, *draw_scene(i)), axis=1))
+        return tmp_path / "set"
+
+    return planted

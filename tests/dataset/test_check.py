@@ -13,25 +13,8 @@ from PIL import Image
 
 from pix2pix_data.check import check_dataset
 from pix2pix_data.errors import FormatError
-from pix2pix_data.images import encode_png
 
-HEIGHT, WIDTH = 96, 128
-CLASSES = ((0, 48, 255), (255, 80, 0), (32, 255, 224), (192, 255, 64), (174, 0, 0))
-
-
-def scene(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of boxes and discs, and a textured photo of the same."""
-    rng = np.random.default_rng(seed)
-    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
-    for label in (1, 2, 3, 4, 1, 2):
-        left, top = int(rng.integers(0, WIDTH - 30)), int(rng.integers(0, HEIGHT - 30))
-        cv2.rectangle(
-            labels, (left, top), (left + int(rng.integers(12, 40)), top + int(rng.integers(12, 40))), label, -1
-        )
-        cv2.circle(labels, (int(rng.integers(WIDTH)), int(rng.integers(HEIGHT))), int(rng.integers(5, 12)), label, -1)
-    light = rng.integers(30, 220, (5, 3))[labels] + np.linspace(-25, 25, WIDTH)[None, :, None]
-    photo = cv2.GaussianBlur(light + rng.normal(0, 9, (HEIGHT, WIDTH, 3)), (0, 0), 0.7)
-    return np.array(CLASSES, np.uint8)[labels], photo.clip(0, 255).astype(np.uint8)
+HEIGHT, WIDTH = 96, 128  # of a scene
 
 
 def strokes(photo: np.ndarray) -> np.ndarray:
@@ -41,24 +24,6 @@ def strokes(photo: np.ndarray) -> np.ndarray:
 
 def gray_of(photo: np.ndarray) -> np.ndarray:
     return np.repeat(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
-
-
-def write_joined(path: Path, a: np.ndarray, b: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(np.concatenate([a, b], axis=1)))
-
-
-@pytest.fixture
-def plant(tmp_path):
-    """Write a dataset of 30 side-by-side pairs, five held out, each changed by a function of its number and sides."""
-
-    def planted(change=lambda _, a, b: (a, b), num=30) -> Path:
-        for i in range(num):
-            split = "val" if i % 6 == 5 else "train"
-            write_joined(tmp_path / "set" / split / f"{i:02d}.png", *change(i, *scene(i)))
-        return tmp_path / "set"
-
-    return planted
 
 
 def found(path: Path, **options):
@@ -183,7 +148,7 @@ def test_single_mirrored_pairs_are_named(plant):
     assert named(findings["mirrored-pairs"]) == {"train/07", "train/14"}
 
 
-def test_pairs_matched_by_position_are_unrelated(plant):
+def test_pairs_matched_by_position_are_unrelated(plant, scene):
     findings, _ = found(plant(lambda i, a, _: (a, scene(i + 1)[1])))
     assert "unrelated-sides" in findings
 
@@ -206,7 +171,7 @@ def test_labels_saved_as_jpeg_are_named_with_the_repair(plant):
     assert findings["smeared-labels"].fix.startswith("p2p-data labels ")
 
 
-def test_jpeg_blocks_across_the_seam_are_told(tmp_path):
+def test_jpeg_blocks_across_the_seam_are_told(tmp_path, scene):
     for width, folder in ((124, "crossed"), (128, "sound")):
         for i in range(6):
             path = tmp_path / folder / "train" / f"{i}.jpg"
@@ -284,9 +249,11 @@ def test_a_pair_twice_in_one_split_is_a_warning(plant):
 # --- what lies beside the pairs
 
 
-def test_a_palette_of_other_colours_is_an_error(plant):
+def test_a_palette_of_other_colours_is_an_error(plant, class_colors):
     folder = plant()
-    right = [{"name": f"class {i}", "color": "#{:02x}{:02x}{:02x}".format(*color)} for i, color in enumerate(CLASSES)]
+    right = [
+        {"name": f"class {i}", "color": "#{:02x}{:02x}{:02x}".format(*color)} for i, color in enumerate(class_colors)
+    ]
     (folder / "palette.json").write_text(json.dumps({"colors": right}))
     findings, _ = found(folder)
     assert "palette-mismatch" not in findings
@@ -309,7 +276,7 @@ def test_damaged_pairs_are_counted_with_their_reasons(plant):
     assert result.facts.num_looked_at == sum(result.facts.num_pairs.values())
 
 
-def test_files_that_others_read_differently_are_noted(tmp_path):
+def test_files_that_others_read_differently_are_noted(tmp_path, scene):
     for i in range(4):
         a, b = scene(i)
         for side, picture in (("A", a), ("B", b)):
