@@ -1,10 +1,7 @@
-"""The page: its head, its policy, and its sections, in one file that needs no server and asks nobody for anything."""
+"""The page of a dataset: its header and its sections."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
 from pathlib import Path
 
 from pix2pix_data.atomic import write_file
@@ -12,6 +9,7 @@ from pix2pix_data.dataset import PairDataset
 from pix2pix_data.findings import CheckResult
 from pix2pix_data.palette_file import read_palette
 from pix2pix_data.report.check_section import check_section, examples_to_show
+from pix2pix_data.report.document import document
 from pix2pix_data.report.markup import Html, element, join
 from pix2pix_data.report.origin import Origin, read_origin
 from pix2pix_data.report.rejects import Reason, read_rejects
@@ -57,7 +55,7 @@ def write_report(dataset: PairDataset, result: CheckResult | None, out: Path, *,
     sections = _sections(dataset, result, sample, reasons, origin)
     header = _header(dataset, result, reasons, sections)
     body = [header, element("main", *(section.to_html() for section in sections))]
-    write_file(out, _document(dataset.path.resolve().name, join(body)))
+    write_file(out, document(dataset.path.resolve().name, join(body)))
 
 
 def _sections(
@@ -92,26 +90,3 @@ def _header(dataset: PairDataset, result: CheckResult | None, reasons: list[Reas
         element("dl", *numbers, class_="counts"),
         element("nav", *links, aria_label="Sections"),
     )
-
-
-def _document(title: str, body: Html) -> str:
-    here = files("pix2pix_data.report")
-    style, script = (Html((here / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", title),
-        element("style", style),
-    )
-    return f"<!doctype html>\n{element('html', head, element('body', body, element('script', script)), lang='en')}\n"
-
-
-def _hash(content: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
