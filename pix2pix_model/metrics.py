@@ -1,4 +1,4 @@
-"""How far a made picture is from the real one: L1, PSNR, SSIM and MS-SSIM, one number for each picture of a batch."""
+"""How far made pictures are from real ones, and how sharp they are: one number for each picture of a batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pix2pix_data.errors import ImageError
 
-__all__ = ["MS_SSIM_SMALLEST_PX", "SSIM_SMALLEST_PX", "l1", "ms_ssim", "psnr", "ssim"]
+__all__ = ["MS_SSIM_SMALLEST_PX", "SSIM_SMALLEST_PX", "l1", "ms_ssim", "psnr", "sharpness", "ssim"]
 
 SSIM_SMALLEST_PX = 11
 """Side of the Gaussian window of SSIM (Wang et al. 2004, section III.B)."""
@@ -119,6 +119,29 @@ def ms_ssim(made: Tensor, real: Tensor, *, data_range: float = 255) -> Tensor:
         first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
     factors[-1] = similarity.clamp(min=0) ** _MS_WEIGHTS[-1]  # luminance counts at the coarsest scale alone
     return torch.stack(factors).prod(0)
+
+
+def sharpness(pixels: Tensor, *, data_range: float = 255) -> Tensor:
+    """Return the mean magnitude of the gradient of each picture, as a part of the data range.
+
+    The gradient is that to the neighbours below and on the right, in each channel. What is blurred has less of it than
+    the real picture, what is noisy more: near the real picture's is best.
+
+    Parameters
+    ----------
+    pixels : Tensor of shape (N, H, W, C)
+        Of any dtype; two pixels a side or more.
+    data_range : float
+
+    Returns
+    -------
+    Tensor of shape (N,), float32
+    """
+    _check(pixels, pixels, smallest_px=2)
+    values = pixels.float()
+    down = values[:, 1:, :-1] - values[:, :-1, :-1]  # (N, H - 1, W - 1, C)
+    right = values[:, :-1, 1:] - values[:, :-1, :-1]
+    return torch.hypot(down, right).mean((1, 2, 3)) / data_range
 
 
 def _difference(made: Tensor, real: Tensor) -> Tensor:
