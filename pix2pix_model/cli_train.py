@@ -83,11 +83,12 @@ def train(
 
         result(to_toml(resolved))
     dataset = _open(resolved)
-    from pix2pix_model.plan import describe
+    from pix2pix_model.plan import describe, stretching
 
     say(describe(resolved, dataset))
-    if dataset.doubt:
-        say(f"careful: {dataset.doubt}")
+    for note in (dataset.doubt, stretching(resolved, dataset)):
+        if note:
+            say(f"careful: {note}")
     if dry_run:
         _tell_run(resolved, dataset, runs, resume=resume, new=new)
         return

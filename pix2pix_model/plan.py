@@ -11,7 +11,9 @@ from pix2pix_model.recipe import Recipe, task_in_words
 from pix2pix_model.schedule import Schedule
 from pix2pix_model.state import build_networks
 
-__all__ = ["describe"]
+__all__ = ["describe", "stretching"]
+
+_MOST_STRETCHED = 1.1  # of one side against the other: what nobody sees need not be told
 
 
 def describe(recipe: Recipe, dataset: PairDataset) -> str:
@@ -33,4 +35,24 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
         f"{schedule.num_steps} steps of {recipe.train.batch} ({schedule.steps_per_epoch} in an epoch)\n"
         f"{recipe.generator.name} ({generator} parameters) against {recipe.discriminator.name} ({discriminator}), "
         f"on {device.words}"
+    )
+
+
+def stretching(recipe: Recipe, dataset: PairDataset) -> str | None:
+    """Say that pairs of another shape than the recipe's are stretched, going by the first of them; None if they fit.
+
+    Raises
+    ------
+    ImageError
+        If that pair cannot be decoded.
+    """
+    first = next(dataset.encoded_pairs("train", {0})).decode()
+    height, width = first.b.shape[:2]
+    load_size = recipe.data.load_size
+    stretched = (load_size.width / width) / (load_size.height / height)
+    if 1 / _MOST_STRETCHED <= stretched <= _MOST_STRETCHED:
+        return None
+    return (
+        f"pairs of {width}x{height} px are stretched to {load_size.width}x{load_size.height}; to keep their shape, "
+        "say data.load_size and data.crop_size as [height, width]"
     )

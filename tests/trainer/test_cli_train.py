@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -7,7 +8,9 @@ import tomllib
 import numpy as np
 
 from pix2pix_data.images import write_png
+from pix2pix_model.plan import stretching
 from pix2pix_model.recipe_file import load_recipe
+from pix2pix_model.shipped import shipped_recipes
 
 IMPORTS = "import sys; from pix2pix_model.cli_train import main\ntry: main()\nfinally: print(*sorted(sys.modules))"
 
@@ -58,6 +61,32 @@ def test_plain_photos_taken_for_pairs_are_noticed(recipe_path, p2p_train, tmp_pa
     write_png(tmp_path / "photos" / "train" / "a.png", np.zeros((40, 60, 3), np.uint8))
     ended = p2p_train(recipe_path, "--dry-run", "--set", "data.path=photos")
     assert "careful: a.png has 60x40 pixels" in ended.stderr
+
+
+def test_pairs_of_another_shape_than_the_recipes_are_told(recipe_path, dataset):
+    squares = load_recipe(recipe_path)
+    assert stretching(squares, dataset) == (
+        "pairs of 48x40 px are stretched to 36x36; to keep their shape, say data.load_size and data.crop_size "
+        "as [height, width]"
+    )
+    assert stretching(load_recipe(recipe_path, ["data.load_size=[40, 48]"]), dataset) is None
+
+
+def test_the_list_names_what_ships(p2p_train):
+    ended = p2p_train("--list")
+    assert ended.returncode == 0, ended.stderr
+    listed = [line.split()[0] for line in ended.stdout.splitlines()]
+    assert listed == [shipped.name for shipped in shipped_recipes()]
+    assert re.search(r"^facades +Labels to photos of facades", ended.stdout, re.MULTILINE)
+
+
+def test_a_recipe_shows_its_settings_before_there_are_data(p2p_train):
+    ended = p2p_train("ablations/patch-16", "--dry-run", "--reference", "torch")
+    assert ended.returncode == 1
+    shown = tomllib.loads(ended.stdout)
+    assert (shown["name"], shown["discriminator"]["patch"], shown["train"]["order"]) == ("patch-16", 16, "drawn")
+    assert '--reference torch sets data.resize="linear", data.cut_from=1, ' in ended.stderr
+    assert "p2p-data fetch cityscapes" in ended.stderr
 
 
 def test_a_missing_dataset_comes_with_the_command_that_makes_it(recipe_path, p2p_train):
