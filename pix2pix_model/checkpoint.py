@@ -1,6 +1,6 @@
 """A trained generator on disk: weights and all that is needed to use them rightly. No pickle anywhere.
 
-    model/                     config.json, model.safetensors (the generator alone), README.md
+    model/                     config.json, model.safetensors (the generator alone), README.md, examples/0.png
     checkpoints/step-000500/   holds one too; saved_state.py says what else
     checkpoints/last, best     the names of two of these
 
@@ -9,15 +9,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save_file
 from torch import nn
 
 from pix2pix_data.errors import CheckpointError
+from pix2pix_data.images import write_png
+from pix2pix_data.side_facts import SideFacts
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.picture_size import Size
 from pix2pix_model.recipe import ColorSpaceName, Direction
@@ -31,7 +34,11 @@ from pix2pix_model.weights_file import (
     with_prefix,
 )
 
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
+
 __all__ = [
+    "EXAMPLES",
     "DataFacts",
     "Model",
     "ModelConfig",
@@ -42,6 +49,9 @@ __all__ = [
     "load_model",
     "save_model",
 ]
+
+EXAMPLES = "examples"
+"""Folder, beside the weights, of a few pictures that the model may be given."""
 
 
 class _Facts(BaseModel):
@@ -78,7 +88,8 @@ class TestTime(_Facts):
 class ModelConfig(_Facts):
     """config.json: all that is needed to build a generator and use it rightly.
 
-    `data` and `steps` are None where they are not known: in what was imported from the `source` of others.
+    `data` and `steps` are None where they are not known: in what was imported from the `source` of others. `given` says
+    what the pictures hold that the model is given, so that more of them can be drawn; None in models of before.
     """
 
     format: Literal[1] = 1
@@ -92,6 +103,7 @@ class ModelConfig(_Facts):
     data: DataFacts | None = None
     steps: int | None = None
     source: SourceFile | None = None
+    given: SideFacts | None = None
     version: str
 
 
@@ -117,12 +129,16 @@ class Model:
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
-def save_model(folder: Path, generator: nn.Module, config: ModelConfig, card: str) -> None:
-    """Write the finished generator, loadable with no flag."""
+def save_model(
+    folder: Path, generator: nn.Module, config: ModelConfig, card: str, *, examples: Sequence[RGB] = ()
+) -> None:
+    """Write the finished generator, loadable with no flag; `examples` are pictures that it may be given."""
     with folder_beside(folder) as beside:
         save_file(generator.state_dict(), beside / WEIGHTS)
         (beside / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
         (beside / "README.md").write_text(card, encoding="utf-8")
+        for number, example in enumerate(examples):
+            write_png(beside / EXAMPLES / f"{number}.png", example)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import torch
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import CheckpointError
+from pix2pix_data.side_facts import side_facts
 from pix2pix_model.card import model_card
 from pix2pix_model.checkpoint import (
     DataFacts,
@@ -24,6 +25,7 @@ from pix2pix_model.checkpoint import (
 from pix2pix_model.clock import Clock
 from pix2pix_model.data import PairCache
 from pix2pix_model.device import choose_device
+from pix2pix_model.examples import given_examples
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.run_dir import RunDir
 from pix2pix_model.run_log import RunLog, Samples
@@ -141,7 +143,8 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
 
     # --- finish -----------------------------------------------------------------------------------------------
     finished = _finished(run, recipe, dataset, state)
-    save_model(run.model_dir, finished.generator, finished.config, model_card(finished.config, recipe))
+    card, examples = model_card(finished.config, recipe), given_examples(dataset, recipe.data)
+    save_model(run.model_dir, finished.generator, finished.config, card, examples=examples)
     return TrainSummary(
         state.step - first_step, total_images - schedule.num_images(first_step), time.monotonic() - start_s
     )
@@ -163,6 +166,7 @@ def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfi
         crop_size=recipe.data.crop_size,
         data=data_facts(dataset),
         steps=steps,
+        given=side_facts(dataset, recipe.data.sides[0]),
         version=version("pix2pix-kit"),
     )
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pix2pix_data.errors import CheckpointError
-from pix2pix_model.checkpoint import last_checkpoint, load_model
+from pix2pix_data.images import read_rgb
+from pix2pix_model.checkpoint import EXAMPLES, last_checkpoint, load_model
 
 
 @pytest.fixture
@@ -44,6 +45,13 @@ def test_config_says_how_to_use_the_model(run):
 
 def test_the_card_says_how_to_use_the_model(run):
     assert "p2p-model translate" in (run / "model" / "README.md").read_text()
+
+
+def test_the_model_keeps_what_it_is_given_and_examples_of_that(run):
+    given = load_model(run).config.given
+    assert (given.kind, given.line_px, [one.color for one in given.colors]) == ("lines", 1, ["#ffffff", "#000000"])
+    examples = [read_rgb(path) for path in sorted((run / "model" / EXAMPLES).iterdir())]
+    assert [example.shape for example in examples] == [(32, 32, 3)] * 3
 
 
 def test_what_is_no_model_is_told_apart(tmp_path, run):
