@@ -188,9 +188,9 @@ class LossSettings(_Section):
 class TrainSettings(_Section):
     """How long, how fast, on what."""
 
-    epochs: Annotated[int, Field(ge=1, description="Epochs at the full learning rate.")] = 100
+    epochs: Annotated[int, Field(ge=1, description="Epochs at the full learning rate; 200 in Torch.")] = 100
     decay_epochs: Annotated[
-        int, Field(ge=0, description="Further epochs while the rate falls linearly; Torch has 200 epochs and no decay.")
+        int, Field(ge=0, description="Further epochs while the rate falls linearly; none in Torch.")
     ] = 100
     batch: Annotated[int, Field(ge=1, description="Pairs in a step.")] = 1
     order: Annotated[

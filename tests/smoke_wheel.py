@@ -29,6 +29,7 @@ def main() -> None:
         run("-m", "pix2pix_data", "report", "chelsea-edges", "--no-check", cwd=folder)  # reads files beside the code
         steps = ("--set", "train.max_steps=2", "--set", "log.samples_every=1")
         run("-m", "pix2pix_model", "recipes/quickstart.toml", *steps, cwd=folder)
+        run("-m", "pix2pix_model", "ablations/patch-16", "--dry-run", "--set", "data.path=chelsea-edges", cwd=folder)
         run("-m", "pix2pix_model.cli_model", "translate", "runs/0001-quickstart", "chelsea-edges", cwd=folder)
         assert (folder / "chelsea-edges-translated" / "sheet.png").is_file()
     sys.stdout.write("the wheel works from another folder\n")

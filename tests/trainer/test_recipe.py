@@ -104,6 +104,8 @@ def test_a_missing_recipe_names_the_nearest(tmp_path):
         load_recipe(tmp_path / "mime.toml")
     with pytest.raises(RecipeError, match=r"did you mean facades\?"):
         load_recipe(tmp_path / "nowhere" / "facade.toml")
+    with pytest.raises(RecipeError, match=r"did you mean ablations/patch-16\?"):
+        load_recipe(Path("patch-16"))
     with pytest.raises(RecipeError, match=r"that ship with p2p are .*edges2shoes.*your-dataset"):
         load_recipe(tmp_path / "nowhere" / "zzz.toml")
 
@@ -112,6 +114,8 @@ def test_a_shipped_recipe_is_found_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for meant in ("facades", "facades.toml", "recipes/facades.toml"):
         assert load_recipe(find_recipe(Path(meant))).name == "facades"
+    for meant in ("ablations/patch-16", "ablations/patch-16.toml", "recipes/ablations/patch-16.toml"):
+        assert load_recipe(find_recipe(Path(meant))).discriminator.patch == 16
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "facades.toml").write_text('[data]\npath = "mine"\n')
     assert load_recipe(find_recipe(Path("recipes/facades.toml"))).data.path == Path("mine"), "one's own comes first"

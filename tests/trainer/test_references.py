@@ -45,3 +45,10 @@ def test_torch_sets_what_the_recipe_does_not_say(path):
 def test_what_a_base_says_stands_too(path):
     path.with_name("above.toml").write_text('base = "mine.toml"\n')
     assert apply_reference("torch", path.with_name("above.toml")) == apply_reference("torch", path)
+
+
+def test_what_the_torch_code_does_otherwise_is_said_where_the_setting_is_described():
+    for key in REFERENCES["torch"]:
+        section, _, setting = key.partition(".")
+        description = Recipe.model_fields[section].annotation.model_fields[setting].description
+        assert "torch" in description.lower() or description == "As the generator's.", key
