@@ -15,6 +15,7 @@ import typer
 from pix2pix_data import _options
 from pix2pix_data.console import ProgressLine, duration, help_text, result, say
 from pix2pix_data.errors import UsageError
+from pix2pix_data.new_folder import require_free
 
 if TYPE_CHECKING:
     from pix2pix_data.findings import CheckResult, Finding
@@ -88,6 +89,7 @@ def _fix_and_tell(
     out = out or Path(f"{dataset.resolve().name}-fixed")
     if out.resolve().is_relative_to(dataset.resolve()):
         raise UsageError("the output would lie in the dataset", where=out, fix="give --out another place")
+    require_free(out)
     found = checked(dataset, None, workers)
     pairs = open_dataset(dataset)
     plan = plan_fix(pairs, found, swap=swap)

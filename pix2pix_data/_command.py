@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pix2pix_data import _options
+from pix2pix_data._hub_commands import check_can_push, push_and_tell
 from pix2pix_data._show_commands import report_new
 from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
 from pix2pix_data.console import duration, help_text, result, say
@@ -41,6 +42,7 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("workers", _options.Workers, None),
     ("max_failed", _options.MaxFailed, 0.1),
     ("overwrite", _options.Overwrite, False),
+    ("push", _options.Push, None),
     ("dry_run", _options.DryRun, False),
 )
 
@@ -104,6 +106,7 @@ def _run(
     workers: int | None,
     max_failed: float,
     overwrite: bool,
+    push: str | None,
     dry_run: bool,
     **options: Any,
 ) -> None:
@@ -113,6 +116,8 @@ def _run(
     out = out or Path(maker.default_name(source, name))
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
+    if push is not None:
+        check_can_push(push)
     workers = workers or default_workers()
     plan = plan_build(name, maker, source, BuildOptions(**options), workers=workers)
     counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
@@ -131,8 +136,10 @@ def _run(
     _tell(summary, out, time.monotonic() - start, num_unused)
     result(f"next: p2p-train recipes/{maker.recipe}.toml --set data.path={shlex.quote(str(out))}")
     if num_failed > max_failed * (sum(summary.num_pairs.values()) + num_failed):
-        say(f"more than {max_failed:.0%} failed, which --max-failed says is too many")
+        say(f"more than {max_failed:.0%} failed, which --max-failed says is too many{'; not pushed' if push else ''}")
         raise typer.Exit(3)
+    if push is not None:
+        push_and_tell(out, push)
 
 
 def _tell_failed(failed: Sequence[Failed]) -> None:

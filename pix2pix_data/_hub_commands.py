@@ -14,7 +14,7 @@ from pix2pix_data._layout_commands import counts, two_names
 from pix2pix_data._show_commands import report_new
 from pix2pix_data.console import duration, help_text, result, say
 
-__all__ = ["add_hub_commands", "push_and_tell"]
+__all__ = ["add_hub_commands", "check_can_push", "push_and_tell"]
 
 _PUSH_HELP = help_text(
     "Bring a dataset to the Hugging Face hub: its Parquet files as they are and its card, in one commit.\n\nType it "
@@ -101,6 +101,13 @@ def push(
     dry_run: _options.DryRun = False,
 ) -> None:
     push_and_tell(dataset, repo_id, private=private, revision=revision, dry_run=dry_run)
+
+
+def check_can_push(repo_id: str) -> None:
+    """Find out before a long build whether a push could begin; UsageError or HubError if not."""
+    from pix2pix_data.hub import HubRepo
+
+    HubRepo(repo_id).require_token()
 
 
 def push_and_tell(

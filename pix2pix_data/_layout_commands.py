@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from pix2pix_data import _options
+from pix2pix_data._show_commands import report_new
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 
@@ -88,7 +89,8 @@ def import_(
         result(f"  each one: {out / 'failures.jsonl'}")
     if opened.tree.others:
         say(f"  {len(opened.tree.others)} other files are no pictures; build.json names them")
-    result(f"look at {out / 'preview.png'}")
+    report_new(out, photos=path)
+    result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
     result(f"next: p2p-data check {shlex.quote(str(out))}")
     if summary.num_failed > max_failed * (num_pairs + summary.num_failed):
         say(f"more than {max_failed:.0%} of the pairs failed")

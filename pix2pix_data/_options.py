@@ -33,6 +33,12 @@ Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Use the fir
 Lossless = Annotated[bool, typer.Option("--lossless", help="Store B as PNG instead of JPEG quality 95.")]
 Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.", show_default="one for each core")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that was made differently.")]
+Push = Annotated[
+    str | None,
+    typer.Option(
+        metavar="USER/NAME", help="Push the dataset to the Hugging Face hub when it is made, as p2p-data push does."
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 MaxFailed = Annotated[
     float, typer.Option(min=0, max=1, metavar="SHARE", help="More failed photos than this end in exit code 3.")

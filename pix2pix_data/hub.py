@@ -178,6 +178,13 @@ class HubRepo:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
+    def require_token(self) -> None:
+        """Raise HubError where nobody has logged in."""
+        from huggingface_hub import get_token
+
+        if get_token() is None:
+            raise HubError("there is no token for the hub", where=self.url, fix=LOG_IN)
+
     def create(self, *, private: bool) -> None:
         """Make the repository and the branch, as far as they are not there; an existing one keeps its visibility.
 
@@ -186,10 +193,7 @@ class HubRepo:
         HubError
             If that is not allowed.
         """
-        from huggingface_hub import get_token
-
-        if get_token() is None:
-            raise HubError("there is no token for the hub", where=self.url, fix=LOG_IN)
+        self.require_token()
         with self._errors_told(writing=True):
             self._patiently(
                 lambda: self._api.create_repo(

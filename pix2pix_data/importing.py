@@ -8,7 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -209,8 +209,8 @@ def _write_rest(opened: Opened, out: Path, name: str, summary: ImportSummary, fa
     identity = {
         "format": _FORMAT_VERSION,
         "maker": "import",
-        "settings": {"layout": opened.found.layout, "columns": options.columns, "swap": options.swap},
-        "options": {"jpeg": options.jpeg},
+        "settings": {"layout": opened.found.layout},
+        "options": asdict(options),
         "source": {
             "name": source_name,
             "photos": sum(opened.found.num_pairs.values()),

@@ -10,7 +10,13 @@ from pathlib import Path
 
 from pix2pix_data.errors import BuildError
 
-__all__ = ["new_folder"]
+__all__ = ["new_folder", "require_free"]
+
+
+def require_free(out: Path) -> None:
+    """Raise BuildError if `out` holds anything; asked before long work."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BuildError("the output folder is not empty", where=out, fix="choose another --out")
 
 
 @contextmanager
@@ -22,9 +28,8 @@ def new_folder(out: Path) -> Iterator[Path]:
     BuildError
         If `out` holds anything.
     """
+    require_free(out)
     out = out.resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BuildError("the output folder is not empty", where=out, fix="choose another --out")
     beside = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         beside.mkdir(parents=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pix2pix_data.build import BuildOptions, divide
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.errors import BuildError, FormatError, ImageError, UsageError
+from pix2pix_data.errors import FormatError, ImageError, UsageError
 from pix2pix_data.grouping import group_plans, parse_group_by
+from pix2pix_data.new_folder import new_folder
 from pix2pix_data.pair import PairPlan
 from pix2pix_data.split_lock import read_lock, write_lock
 from pix2pix_data.splits import splits_fingerprint
@@ -104,18 +104,11 @@ def resplit(plan: Resplit, out: Path) -> None:
     BuildError
         If `out` holds anything.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BuildError("the output folder is not empty", where=out, fix="choose another --out")
     if plan.options.lock is not None and plan.options.lock.resolve().is_relative_to(plan.dataset.path.resolve()):
         raise UsageError("the lock file would lie in the dataset", where=plan.options.lock, fix="choose another")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
+    with new_folder(out) as beside:
         _write_pairs(plan, beside)
         _write_rest(plan, beside, out.resolve().name)
-        beside.replace(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     if plan.options.lock is not None:
         write_lock(plan.options.lock, read_lock(plan.options.lock), plan.splits)
 

@@ -46,15 +46,16 @@ def read_origin(dataset: Path) -> Origin:
         source, options, others = identity["source"], identity["options"], record["others"]
         facts = {
             "maker": identity["maker"],
+            "layout": identity["settings"].get("layout", ""),
             "photos": f"{source['name']} ({counted(source['photos'], 'photos')}, fingerprint {source['fingerprint']})",
-            "grouped by": options["group"],
-            "seed of the splits": options["seed"],
+            "grouped by": options.get("group", ""),
+            "seed of the splits": options.get("seed", ""),
             "made with": f"pix2pix-kit {identity['version']}",
             "left aside": f"{counted(len(others), 'files')} that are no pictures, such as {others[0]}"
             if others
             else "",
         }
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return Origin(commands, notes)
     listed = tuple((name, str(value)) for name, value in facts.items() if value != "")
     return Origin(commands, notes, str(source["name"]), listed)

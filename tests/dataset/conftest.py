@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
-import subprocess
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix_data.cli import app
-from pix2pix_data.console import exit_with_errors_told
 from pix2pix_data.images import write_png
 
 Draw = Callable[..., np.ndarray]
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def draw_photo(index: int = 0, width: int = 90, height: int = 70) -> np.ndarray:
@@ -44,27 +37,6 @@ def photos(tmp_path: Path) -> Path:
     for i in range(12):
         write_png(folder / ("left" if i % 2 else "right") / f"{i:02d}.png", draw_photo(i))
     return folder
-
-
-@pytest.fixture
-def p2p_data(tmp_path: Path) -> Run:
-    """Run p2p-data in a folder of its own, as a user does, but in this process: a new one takes a second to start."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        with (
-            contextlib.chdir(tmp_path),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-            warnings.catch_warnings(),
-        ):
-            try:
-                exit_with_errors_told(lambda: app([*map(str, arguments)], prog_name="p2p-data"))
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else 0
-        return subprocess.CompletedProcess([*arguments], code, out.getvalue(), err.getvalue())
-
-    return run
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

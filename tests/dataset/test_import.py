@@ -468,9 +468,14 @@ def test_the_command_says_what_it_did(sides, p2p_data, tmp_path):
         "  pictures stored as their own bytes: 8",
         "  1 x no partner, or in no folder of a split",
         "  each one: maps-pairs/failures.jsonl",
-        "look at maps-pairs/preview.png",
+        "look at maps-pairs/report.html, or at maps-pairs/preview.png",
         "next: p2p-data check maps-pairs",
     ]
     assert "p2p-data import maps" in Path(tmp_path / "maps-pairs" / "README.md").read_text()
+    page = (tmp_path / "maps-pairs" / "report.html").read_text()
+    assert "two folders, A and B, matched by name" in page
+    assert "trainA/7.png" in page, "what gave no pair"
+    record = json.loads((tmp_path / "maps-pairs" / "build.json").read_text())
+    assert record["identity"]["options"] == {"columns": None, "swap": False, "jpeg": False}
     assert p2p_data("import", "maps", "--out", "again").returncode == 3
     assert p2p_data("import", "maps", "--columns", "a").returncode == 1

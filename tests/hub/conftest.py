@@ -11,7 +11,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -30,6 +29,8 @@ import yaml
 from pix2pix_data.card import write_card
 from pix2pix_data.dataset import EncodedPair, shard_path, write_shard
 from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png, write_png
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 OWNER_TOKEN = "hf_owner"
 CUT = 0  # in place of a status: the connection breaks off in the middle
@@ -545,13 +546,6 @@ def write_ab() -> Callable[[Path], Path]:
 
 
 @pytest.fixture
-def p2p_data(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def p2p_data(client: Hub, p2p_data: Run) -> Run:
     """Run p2p-data in a folder of its own, against the hub."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pix2pix_data", *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    return run
+    return p2p_data

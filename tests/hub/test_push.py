@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -237,7 +238,7 @@ def test_a_commit_of_somebody_else_in_between_is_never_overwritten(client, datas
 
 
 def test_a_killed_push_shows_nothing_and_the_next_one_continues(hub, dataset, environment, p2p_data):
-    hub.fail("PUT /lfs/", 200, first=lambda: time.sleep(60))  # the first upload hangs, four others arrive
+    hub.fail("PUT /lfs/", 200, first=lambda: threading.Event().wait(60))  # the first upload hangs, four others arrive
     push = [sys.executable, "-m", "pix2pix_data", "push", str(dataset), NAME]
     with subprocess.Popen(push, env=environment, stderr=subprocess.PIPE) as running:
         while len(hub.blobs) < 4:
@@ -288,6 +289,33 @@ def test_datasets_loads_and_streams_what_was_pushed(client, dataset, environment
         "RGB (64, 48) (64, 48) 000",
         "['011']",
     ]
+
+
+def test_a_maker_builds_and_pushes_in_one_go(client, photos, p2p_data):
+    done = p2p_data("inpaint", photos, "--size", "48x32", "--group", "file", "--push", NAME, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "push: photos-inpaint (" in done.stderr
+    assert f"look at {client.url}/datasets/owner/shoes (public)" in done.stdout
+    assert 'load_dataset("owner/shoes")' in client.head(NAME)["README.md"].decode()
+
+
+def test_a_push_that_cannot_begin_is_told_before_the_build(client, photos, p2p_data, tmp_path, monkeypatch):
+    done = p2p_data("inpaint", photos, "--push", "no slash")
+    assert (done.returncode, done.stderr.splitlines()[1]) == (1, "where: no slash")
+    monkeypatch.delenv("HF_TOKEN")
+    done = p2p_data("inpaint", photos, "--push", NAME)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: there is no token for the hub"
+    assert not (tmp_path / "photos-inpaint").exists()
+    assert NAME not in client.repos
+
+
+def test_a_dataset_with_too_many_failures_is_not_pushed(client, photos, p2p_data):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    done = p2p_data("inpaint", photos, "--group", "file", "--push", NAME, "--workers", "1", "--max-failed", "0.05")
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].endswith("; not pushed")
+    assert NAME not in client.repos
 
 
 def test_nothing_of_this_machine_travels(client, tmp_path, photos, p2p_data):
