@@ -222,7 +222,7 @@ FLOORS = [
     },
     {"images", "channels", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
-    | {"edges", "scenes", "terminal_pictures"},
+    | {"edges", "scenes", "terminal_pictures", "side_facts", "redraw"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export"},
     {"build", "resplit", "check", "checks", "fixes", "importing"}
