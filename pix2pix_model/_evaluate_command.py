@@ -167,7 +167,7 @@ def _facts(task: Task) -> list[tuple[str, str]]:
         ("evaluated", f"{dataset.path.resolve().name}, {task.split} split{seen}, {count}{same}"),
         ("model", f"{config.name}, {task_in_words(config.direction, config.color_space)}, {age}"),
         ("size", size),
-        ("test time", "dropout off; norms take their statistics from each picture by itself"),
+        ("test time", task.model.config.test_time.in_words()),
         ("device", task.device.words),
     ]
 

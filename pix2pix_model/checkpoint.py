@@ -24,6 +24,7 @@ from pix2pix_data.side_facts import SideFacts
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.picture_size import Size
 from pix2pix_model.recipe import ColorSpaceName, Direction
+from pix2pix_model.test_time import TestTime, set_test_time
 from pix2pix_model.weights_file import (
     CONFIG,
     WEIGHTS,
@@ -43,7 +44,6 @@ __all__ = [
     "Model",
     "ModelConfig",
     "SourceFile",
-    "TestTime",
     "best_checkpoint",
     "last_checkpoint",
     "load_model",
@@ -71,18 +71,6 @@ class SourceFile(_Facts):
 
     name: str
     sha256: str
-
-
-class TestTime(_Facts):
-    """How the generator behaves once trained; `generator.eval()` does just this.
-
-    `norm_statistics` "batch" means those of each picture by itself, as with the authors' batch of one. The authors
-    leave dropout on; we leave it out, so that the same picture always gives the same result.
-    """
-
-    __test__ = False  # not a test, whatever pytest thinks of the name
-    norm_statistics: Literal["batch"] = "batch"
-    dropout: Literal[False] = False
 
 
 class ModelConfig(_Facts):
@@ -114,8 +102,9 @@ class Model:
     Attributes
     ----------
     generator : nn.Module
-        On the CPU, in eval(): maps (N, in_channels, H, W) in [-1, 1] to (N, out_channels, H, W) in [-1, 1], each
-        picture independently of its neighbours. H and W must be multiples of `generator.multiple_px`.
+        On the CPU, in eval(), behaving as `config.test_time` says: maps (N, in_channels, H, W) in [-1, 1] to
+        (N, out_channels, H, W) in [-1, 1], each picture independently of its neighbours. H and W must be multiples of
+        `generator.multiple_px`.
     config : ModelConfig
     path : Path
         The folder that it was read from.
@@ -191,7 +180,8 @@ def load_model(path: Path) -> Model:
     # A checkpoint holds the last weights and, where the recipe asks for them, the averaged ones, which are used.
     own = with_prefix(weights, "average.") or with_prefix(weights, "generator.") or weights
     load_weights(generator, own, folder / WEIGHTS)
-    return Model(generator.eval().requires_grad_(False), config, folder)
+    set_test_time(generator, config.test_time)
+    return Model(generator.requires_grad_(False), config, folder)
 
 
 def _model_folder(path: Path) -> Path:

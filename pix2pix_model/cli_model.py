@@ -77,7 +77,7 @@ def translate(
     task = task_in_words(config.direction, config.color_space)
     age = f"step {config.steps}" if config.source is None else f"imported from {config.source.name}"
     say(f"{config.name}, {task}, {config.crop_size} px, {age}; on {where.words}")
-    say("dropout off; norms take their statistics from each picture by itself, as in training with batches of one")
+    say(config.test_time.in_words())
     done = run(loaded, source, out, device=where, size_px=config.crop_size.shorter if side is None else side or None)
 
     result(f"{done.num_pictures} pictures, {len(done.failures)} failed, in {duration(time.monotonic() - start)}")

@@ -175,7 +175,7 @@ def evaluate(task: Task, judges: Judges) -> Evaluation:
     FormatError
         If no pair of the split can be used.
     """
-    task.model.generator.to(task.device.torch_device).eval()
+    task.model.generator.to(task.device.torch_device)
     tally = Tally(judges)
     failures: list[Failed] = []
     with ProgressLine("Evaluating", len(task.positions), unit="pictures") as progress:

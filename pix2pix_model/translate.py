@@ -139,7 +139,7 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
     Translated
         With the pictures that failed; they are in failures.jsonl too.
     """
-    generator = model.generator.to(device.torch_device).eval()
+    generator = model.generator.to(device.torch_device)
     space = COLOR_SPACES[model.config.color_space]
     sheet = out / ("sheet.png" if all(job.key != "sheet" for job in source.jobs) else "comparison-sheet.png")
     on_sheet = {source.jobs[i * len(source.jobs) // _NUM_ON_SHEET].key for i in range(_NUM_ON_SHEET)}

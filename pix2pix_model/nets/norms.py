@@ -25,6 +25,11 @@ class BatchNorm(nn.Module):
     ----------
     channels : int
 
+    Attributes
+    ----------
+    keeps_statistics : bool
+        Take the running statistics in eval() instead.
+
     References
     ----------
     Ioffe and Szegedy 2015, arXiv:1502.03167; Isola et al. 2017, arXiv:1611.07004, section 3.4 (test-time statistics).
@@ -35,6 +40,7 @@ class BatchNorm(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.keeps_statistics = False
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
@@ -42,8 +48,9 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        if self.training:
-            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, training=True)
+        if self.training or self.keeps_statistics:
+            statistics = (self.running_mean, self.running_var)
+            return F.batch_norm(x, *statistics, self.weight, self.bias, training=self.training)
         return F.instance_norm(x, weight=self.weight, bias=self.bias)
 
 
