@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset
     from pix2pix_model.checkpoint import Model
     from pix2pix_model.evaluate import Evaluation, Task
+    from pix2pix_model.evaluation.tally import Judges
     from pix2pix_model.picture_size import PictureSize
 
 __all__ = ["HELP", "evaluate"]
@@ -111,7 +112,7 @@ def evaluate(
     for note in notes:
         say(note)
     done = run(task, judges)
-    written = _write(folder, task, facts, done)
+    written = _write(folder, task, judges, facts, done)
     _tell(folder, done, written if as_json else None, time.monotonic() - start)
     if len(done.failures) > _MAX_FAILED * len(task.positions):
         raise typer.Exit(3)
@@ -172,7 +173,7 @@ def _facts(task: Task) -> list[tuple[str, str]]:
     ]
 
 
-def _write(folder: Path, task: Task, facts: list[tuple[str, str]], done: Evaluation) -> str:
+def _write(folder: Path, task: Task, judges: Judges, facts: list[tuple[str, str]], done: Evaluation) -> str:
     """Write the three files; returns evaluation.json."""
     from pix2pix_data.atomic import write_file
     from pix2pix_model.evaluate import reread
@@ -180,10 +181,8 @@ def _write(folder: Path, task: Task, facts: list[tuple[str, str]], done: Evaluat
     from pix2pix_model.evaluation.tables import pictures_jsonl, scores_json
 
     chosen = [one.key for shown in chosen_examples(done.pictures).values() for one in shown]
-    examples = reread(task, chosen)
-    config = task.model.config
-    titles = ("A", "G(A)", "B") if config.direction == "AtoB" else ("B", "G(B)", "A")
-    title = f"{config.name} on {task.dataset.path.resolve().name}"
+    examples, titles = reread(task, judges, chosen)
+    title = f"{task.model.config.name} on {task.dataset.path.resolve().name}"
     colors = (done.made_colors, done.real_colors)
     page = evaluation_page(title, facts, done.scores, done.labels, colors, done.pictures, examples, titles)
     written = scores_json(facts, done.scores, done.labels, len(done.pictures), done.failures)

@@ -6,6 +6,9 @@ import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
 
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.dataset import PairDataset
@@ -25,6 +28,9 @@ from pix2pix_model.evaluation.tally import Judges, LabelTable, PictureScores, Ta
 from pix2pix_model.evaluation.train_segmenter import own_segmenter
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import sides_read
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
 
 __all__ = ["Evaluation", "Judging", "Task", "choose_judges", "evaluate", "reread"]
 
@@ -197,12 +203,22 @@ def evaluate(task: Task, judges: Judges) -> Evaluation:
     )
 
 
-def reread(task: Task, keys: list[str]) -> dict[str, Example]:
-    """Translate some pairs once more, to be shown; by key."""
-    wanted = set(keys)
-    all_keys = task.dataset.keys(task.split)
+def reread(task: Task, judges: Judges, keys: list[str]) -> tuple[dict[str, list[RGB]], tuple[str, ...]]:
+    """Translate some pairs once more, to be shown: their pictures by key, and what these are."""
+    wanted, all_keys = set(keys), task.dataset.keys(task.split)
     positions = [i for i in task.positions if all_keys[i] in wanted]
-    return {one.key: one for examples in _translated(task, positions, []) for one in examples}
+    titles = ("A", "G(A)", "B") if task.model.config.direction == "AtoB" else ("B", "G(B)", "A")
+    found = judges.segmenter is not None
+    shown = {one.key: _shown(one, judges) for examples in _translated(task, positions, []) for one in examples}
+    return shown, (*titles, f"classes found in {titles[1]}") if found else titles
+
+
+def _shown(example: Example, judges: Judges) -> list[RGB]:
+    pictures = [example.given, example.made, example.real]
+    if judges.segmenter is not None and judges.classes is not None:
+        (labels,) = judges.segmenter(torch.from_numpy(example.made)[None])
+        pictures.append(judges.classes.painted(labels))
+    return pictures
 
 
 def _translated(task: Task, positions: list[int], failures: list[Failed]) -> Iterator[list[Example]]:

@@ -12,10 +12,21 @@ from torch import Tensor, nn
 
 from pix2pix_data.errors import MissingExtraError, UsageError
 
-__all__ = ["FEW_PICTURES", "Lpips", "SetDistance", "check_torchmetrics", "set_distance", "small_sample_warning"]
+__all__ = [
+    "FEW_PICTURES",
+    "LPIPS_SMALLEST_PX",
+    "Lpips",
+    "SetDistance",
+    "check_torchmetrics",
+    "set_distance",
+    "small_sample_warning",
+]
 
 FEW_PICTURES = 2048
 """Below this many pictures the covariance of Inception's 2048 features is singular, and the distance far too large."""
+
+LPIPS_SMALLEST_PX = 31
+"""Shortest side that AlexNet's layers leave a pixel of."""
 
 _KID_SUBSETS, _KID_SUBSET = 100, 1000  # Binkowski et al. 2018, arXiv:1801.01401, section 4; torchmetrics' defaults
 
@@ -78,7 +89,10 @@ def set_distance(made: Tensor, real: Tensor, *, seed: int = 0) -> SetDistance:
         warnings.filterwarnings("ignore", message=".*will save all extracted features")  # they are here already
         torch.manual_seed(seed)
         features = _AsTheyAre(made.shape[1])
-        metrics: list[Any] = [FrechetInceptionDistance(features), KernelInceptionDistance(features, subset_size=subset)]
+        metrics: list[Any] = [
+            FrechetInceptionDistance(features),
+            KernelInceptionDistance(features, _KID_SUBSETS, subset),
+        ]
         for metric in metrics:
             metric.update(real, real=True)
             metric.update(made, real=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,10 +13,12 @@ from pix2pix_data.report.markup import Html, element, join
 from pix2pix_data.report.pictures import PAIR, embed
 from pix2pix_data.report.section import Section, counted
 from pix2pix_model.evaluation.lab_histograms import LabHistograms
-from pix2pix_model.evaluation.pictures import Example
 from pix2pix_model.evaluation.scores import Score
 from pix2pix_model.evaluation.tables import arrow, notes, number
 from pix2pix_model.evaluation.tally import LabelTable, PictureScores
+
+if TYPE_CHECKING:
+    from pix2pix_data.pair import RGB
 
 __all__ = ["chosen_examples", "evaluation_page", "ranking_key"]
 
@@ -52,8 +55,8 @@ def evaluation_page(
     labels: LabelTable | None,
     colors: tuple[LabHistograms, LabHistograms],
     pictures: Sequence[PictureScores],
-    examples: Mapping[str, Example],
-    titles: tuple[str, str, str],
+    examples: Mapping[str, Sequence[RGB]],
+    titles: Sequence[str],
 ) -> str:
     """Write the page.
 
@@ -67,10 +70,10 @@ def evaluation_page(
     colors : (LabHistograms, LabHistograms)
         Of what was made, and of the real pictures.
     pictures : sequence of PictureScores
-    examples : mapping of str to Example
+    examples : mapping of str to sequence of ndarray of shape (H, W, 3), uint8
         By key; those that `chosen_examples` names.
-    titles : (str, str, str)
-        What the three pictures of an example are called, such as A, G(A), B.
+    titles : sequence of str
+        What the pictures of an example are called, such as A, G(A), B.
     """
     sections = [_scores_section(scores)]
     sections += [_examples_section(pictures, examples, titles), _colors_section(*colors)]
@@ -106,19 +109,19 @@ def _scores_section(scores: Sequence[Score]) -> Section:
 
 
 def _examples_section(
-    pictures: Sequence[PictureScores], examples: Mapping[str, Example], titles: tuple[str, str, str]
+    pictures: Sequence[PictureScores], examples: Mapping[str, Sequence[RGB]], titles: Sequence[str]
 ) -> Section:
     parts: list[Html] = []
     for name, chosen in chosen_examples(pictures).items():
         shown = [_example(one, examples[one.key], titles) for one in chosen if one.key in examples]
-        parts += [element("h3", name), element("ul", *shown, class_="examples triples")]
+        parts += [element("h3", name), element("ul", *shown, class_="examples strips")]
     key = ranking_key(pictures)
     lead = f"{' | '.join(titles)}. The worst and the best by {_SPOKEN[key]}, and some between them."
     return Section("examples", "Examples", lead, join(parts))
 
 
-def _example(scores: PictureScores, example: Example, titles: tuple[str, str, str]) -> Html:
-    shown = zip(titles, (example.given, example.made, example.real), strict=True)
+def _example(scores: PictureScores, example: Sequence[RGB], titles: Sequence[str]) -> Html:
+    shown = zip(titles, example, strict=True)
     pictures = element("div", *(embed(picture, title, PAIR) for title, picture in shown), class_="sides")
     told = ", ".join(f"{name} {scores.values[key]:.3g}" for key, name in _CAPTION.items() if key in scores.values)
     caption = element("figcaption", f"{scores.key}: {told}", title=scores.key)

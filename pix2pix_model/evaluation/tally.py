@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pix2pix_model.evaluation.distances import Lpips, set_distance, small_sample_warning
+from pix2pix_model.evaluation.distances import LPIPS_SMALLEST_PX, Lpips, set_distance, small_sample_warning
 from pix2pix_model.evaluation.features import FeatureNetwork
 from pix2pix_model.evaluation.lab_histograms import LabHistograms
 from pix2pix_model.evaluation.label_classes import LabelClasses
@@ -61,7 +61,7 @@ class Judges:
 
 @dataclass(frozen=True, slots=True)
 class PictureScores:
-    """The measures of one picture, by key; position in the split."""
+    """What was measured of one picture, each value by the key of its measure."""
 
     key: str
     values: dict[str, float]
@@ -76,23 +76,26 @@ class LabelTable:
     real: LabelScores | None
 
 
-@dataclass(slots=True)
 class Tally:
-    """Takes pictures in batches, and gives scores when all were added."""
+    """Takes pictures in batches, and gives scores when all were added.
 
-    judges: Judges
-    pictures: list[PictureScores] = field(default_factory=list)
-    made_colors: LabHistograms = field(default_factory=LabHistograms)
-    real_colors: LabHistograms = field(default_factory=LabHistograms)
-    _other_colors: LabHistograms = field(default_factory=LabHistograms)
-    _num_others: int = 0
-    _features: dict[str, list[Tensor]] = field(default_factory=lambda: {"made": [], "real": [], "other": []})
-    _labels: dict[str, Confusion] = field(default_factory=dict)
+    Attributes
+    ----------
+    pictures : list of PictureScores
+        In the order in which they were added.
+    made_colors, real_colors : LabHistograms
+    """
 
-    def __post_init__(self) -> None:
-        if self.judges.classes is not None:
-            sides = ("made", "real") if self.judges.segmenter else ("made",)
-            self._labels = {side: Confusion(self.judges.classes.num_evaluated) for side in sides}
+    def __init__(self, judges: Judges) -> None:
+        self.pictures: list[PictureScores] = []
+        self.made_colors, self.real_colors = LabHistograms(), LabHistograms()
+        self._judges = judges
+        self._other_colors, self._num_others = LabHistograms(), 0
+        self._features: dict[str, list[Tensor]] = {"made": [], "real": [], "other": []}
+        self._labels: dict[str, Confusion] = {}
+        if judges.classes is not None:
+            sides = ("made", "real") if judges.segmenter else ("made",)
+            self._labels = {side: Confusion(judges.classes.num_evaluated) for side in sides}
 
     # --- adding -------------------------------------------------------------------------------------------------
 
@@ -102,9 +105,9 @@ class Tally:
         measured = self._measured(made, real)
         self.made_colors.add(made)
         self.real_colors.add(real)
-        if self.judges.features is not None:
-            self._features["made"].append(self.judges.features(made))
-            self._features["real"].append(self.judges.features(real))
+        if self._judges.features is not None:
+            self._features["made"].append(self._judges.features(made))
+            self._features["real"].append(self._judges.features(real))
         if self._labels:
             measured["per_pixel"] = self._label_accuracies(examples, made, real)
         for i, example in enumerate(examples):
@@ -117,14 +120,14 @@ class Tally:
             measured["ssim"] = ssim(made, real)
         if shorter_px >= MS_SSIM_SMALLEST_PX:
             measured["ms_ssim"] = ms_ssim(made, real)
-        if self.judges.lpips is not None:
-            measured["lpips"] = self.judges.lpips(made, real)
+        if self._judges.lpips is not None and shorter_px >= LPIPS_SMALLEST_PX:
+            measured["lpips"] = self._judges.lpips(made, real)
         measured["sharpness"], measured["sharpness_real"] = sharpness(made), sharpness(real)
         return {name: values.tolist() for name, values in measured.items()}
 
     def _label_accuracies(self, examples: Sequence[Example], made: Tensor, real: Tensor) -> list[float]:
         """Count labels; returns the per-pixel accuracy of what was made, for each picture."""
-        classes, segmenter = self.judges.classes, self.judges.segmenter
+        classes, segmenter = self._judges.classes, self._judges.segmenter
         assert classes is not None
         height, width = made.shape[1:3]
         maps = [one.pair.a if classes.side == "A" else one.pair.b for one in examples]
@@ -142,8 +145,8 @@ class Tally:
         pixels = _stacked(pictures)
         self._num_others += len(pictures)
         self._other_colors.add(pixels)
-        if self.judges.features is not None:
-            self._features["other"].append(self.judges.features(pixels))
+        if self._judges.features is not None:
+            self._features["other"].append(self._judges.features(pixels))
 
     # --- scores -------------------------------------------------------------------------------------------------
 
@@ -161,9 +164,9 @@ class Tally:
         """Return the scores of each class, None where there are no labels."""
         if not self._labels:
             return None
-        assert self.judges.classes is not None
+        assert self._judges.classes is not None
         real = self._labels["real"].scores() if "real" in self._labels else None
-        return LabelTable(self.judges.classes.names, self._labels["made"].scores(), real)
+        return LabelTable(self._judges.classes.names, self._labels["made"].scores(), real)
 
     def _values(self, key: str) -> list[float]:
         return [one.values[key] for one in self.pictures if key in one.values]
@@ -194,7 +197,7 @@ class Tally:
         ]
 
     def _distances(self) -> list[Score]:
-        features = self.judges.features
+        features = self._judges.features
         assert features is not None
         sets = {name: torch.cat(parts) for name, parts in self._features.items() if parts}
         if len(sets["made"]) < 2:
@@ -207,34 +210,29 @@ class Tally:
         few = small_sample_warning(made)
         few += f"; real: {others.num_made} real training pictures" if others else ""
         subsets = f"mean and deviation over 100 subsets of {made.subset}"
+        marks = (others.frechet, others.kernel) if others else (None, None)
         return [
-            Score("frechet", frechet, made.frechet, "lower", others.frechet if others else None, 2, note=few),
-            Score(
-                *("kernel", kernel, made.kernel, "lower", others.kernel if others else None, 5),
-                spread=made.kernel_spread,
-                note=subsets,
-            ),
+            Score("frechet", frechet, made.frechet, "lower", marks[0], 2, note=few),
+            Score("kernel", kernel, made.kernel, "lower", marks[1], 5, spread=made.kernel_spread, note=subsets),
         ]
 
     def _label_scores(self) -> list[Score]:
         table = self.label_table()
         if table is None:
             return []
-        segmenter, classes = self.judges.segmenter, self.judges.classes
+        segmenter, classes = self._judges.segmenter, self._judges.classes
         assert classes is not None
         if segmenter is None:
             prefix, note = "labels", f"{len(table.names)} classes of {classes.source}, by the nearest colour"
         else:
             prefix, note = "FCN-score", f"judged by {segmenter.name}: compare with the real photos' score alone"
         key = "labels" if segmenter is None else "fcn"
-        return [
-            Score(
-                *(f"{key}_{attribute}", f"{prefix}: {name}", getattr(table.made, attribute), "higher"),
-                *(None if table.real is None else getattr(table.real, attribute), 3),
-                note=note,
-            )
-            for attribute, name in _LABEL_NAMES.items()
-        ]
+        scores = []
+        for attribute, name in _LABEL_NAMES.items():
+            real = None if table.real is None else getattr(table.real, attribute)
+            value = getattr(table.made, attribute)
+            scores.append(Score(f"{key}_{attribute}", f"{prefix}: {name}", value, "higher", real, note=note))
+        return scores
 
 
 def _stacked(pictures: Sequence[RGB]) -> Tensor:
