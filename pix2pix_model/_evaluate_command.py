@@ -154,8 +154,6 @@ def _cache_dir(path: Path, out: Path) -> Path:
 
 
 def _facts(task: Task) -> list[tuple[str, str]]:
-    from pix2pix_model.recipe import task_in_words
-
     config, dataset = task.model.config, task.dataset
     total, number = dataset.num_pairs[task.split], len(task.positions)
     count = f"all {total} pairs" if number == total else f"{number} of {total} pairs, evenly spread"
@@ -166,7 +164,7 @@ def _facts(task: Task) -> list[tuple[str, str]]:
     size = "each pair at its own size" if task.size is None else f"{task.size} px, resized as in training"
     return [
         ("evaluated", f"{dataset.path.resolve().name}, {task.split} split{seen}, {count}{same}"),
-        ("model", f"{config.name}, {task_in_words(config.direction, config.color_space)}, {age}"),
+        ("model", f"{config.name}, {config.sides.words}, {age}"),
         ("size", size),
         ("test time", task.model.config.test_time.in_words()),
         ("device", task.device.words),

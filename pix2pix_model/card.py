@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pix2pix_model.checkpoint import ModelConfig
 from pix2pix_model.recipe import Recipe, to_toml
+from pix2pix_model.sides import Sides
 
 __all__ = ["model_card"]
 
@@ -11,11 +12,7 @@ __all__ = ["model_card"]
 def model_card(config: ModelConfig, recipe: Recipe) -> str:
     """Write the card: what the model does, what it learned from, how to use it, and the whole recipe."""
     assert config.data is not None  # known of all that is trained here
-    given, made = ("A", "B") if config.direction == "AtoB" else ("B", "A")
-    data = f"the dataset\n`{config.data.name}`"
-    task = f"given a picture like side {given} of {data}, it makes one like side {made}."
-    if config.color_space == "lab":
-        task = f"it keeps the lightness of a picture, and makes colours like those on side B of {data}."
+    task = _task(config.sides, f"the dataset\n`{config.data.name}`")
     splits = ", ".join(f"{num} {split}" for split, num in config.data.num_pairs.items())
     return f"""# {config.name}
 
@@ -35,3 +32,13 @@ The recipe, which `p2p-train` takes:
 ```toml
 {to_toml(recipe)}```
 """
+
+
+def _task(sides: Sides, data: str) -> str:
+    first, *further = sides.inputs
+    beside = "".join(f", and beside it one like side {spec.words}," for spec in further)
+    if sides.target.view == "ab":
+        side = sides.target.side
+        return f"it keeps the lightness of a picture{beside} and makes colours like those on side {side} of {data}."
+    made = sides.target.words
+    return f"given a picture like side {first.words} of {data}{beside or ','} it makes one like side {made}."

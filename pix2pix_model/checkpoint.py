@@ -23,7 +23,7 @@ from pix2pix_data.images import write_png
 from pix2pix_data.side_facts import SideFacts
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.picture_size import Size
-from pix2pix_model.recipe import ColorSpaceName, Direction
+from pix2pix_model.sides import Sides
 from pix2pix_model.test_time import TestTime, set_test_time
 from pix2pix_model.weights_file import (
     CONFIG,
@@ -84,8 +84,7 @@ class ModelConfig(_Facts):
     name: str
     architecture: str
     spec: GeneratorSpec
-    direction: Direction
-    color_space: ColorSpaceName = "rgb"
+    sides: Sides
     crop_size: Size
     test_time: TestTime = TestTime()
     data: DataFacts | None = None
@@ -160,7 +159,7 @@ def load_model(path: Path) -> Model:
     -------
     Model
         On the CPU and in eval(); see there for what `generator` takes and gives.
-        `color_space.COLOR_SPACES[config.color_space]` turns pixels into what it takes, and back.
+        `views.views_of(config.sides)` turns pictures into what it takes, and back.
 
     Raises
     ------

@@ -32,6 +32,7 @@ def _group() -> None:
             "p2p-model translate runs/0001-edges2shoes ./sketches",
             "p2p-model translate runs/0001-edges2shoes shoes-edges --split validation",
             "p2p-model translate runs/0001-edges2shoes drawing.png --size keep --out result",
+            "p2p-model translate runs/0004-hints ./sketches --also ./hints",
         ),
     )
 )
@@ -42,6 +43,14 @@ def translate(
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="named after the input")
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="For a model of several inputs: where the next one of each picture is, a dataset or a folder of "
+            "pictures of the same names; may be repeated.",
+        ),
     ] = None,
     size: Annotated[
         str,
@@ -63,20 +72,18 @@ def translate(
 
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.device import choose_device
-    from pix2pix_model.recipe import task_in_words
     from pix2pix_model.translate import find_inputs
     from pix2pix_model.translate import translate as run
 
     start = time.monotonic()
     loaded = load_model(model)
-    source = find_inputs(images, split=split)
+    source = find_inputs(images, split=split, also=also or ())
     where = choose_device(device)
     config = loaded.config
     of_split = f" ({source.split} split)" if source.split else ""
     say(f"translate: {len(source.jobs)} pictures of {images[0]}{of_split} by {loaded.path} -> {out}")
-    task = task_in_words(config.direction, config.color_space)
     age = f"step {config.steps}" if config.source is None else f"imported from {config.source.name}"
-    say(f"{config.name}, {task}, {config.crop_size} px, {age}; on {where.words}")
+    say(f"{config.name}, {config.sides.words}, {config.crop_size} px, {age}; on {where.words}")
     say(config.test_time.in_words())
     done = run(loaded, source, out, device=where, size_px=config.crop_size.shorter if side is None else side or None)
 

@@ -1,66 +1,11 @@
-"""What networks see of pixels, and how pixels are made of what they give: RGB, or lightness and colour in CIE Lab."""
+"""Pixels to CIE Lab and back, in torch."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from pix2pix_model.recipe import ColorSpaceName
-
-__all__ = ["COLOR_SPACES", "ColorSpace", "lab_to_pixels", "pixels_to_lab", "to_network", "to_pixels"]
-
-
-class ColorSpace(Protocol):
-    """A way to see pictures. Pixels are uint8 (N, H, W, 3), sRGB; what networks see is float32 (N, C, H, W)."""
-
-    in_channels: int
-    out_channels: int
-
-    def given(self, pixels: Tensor) -> Tensor:
-        """Return what the generator is given of a picture, (N, in_channels, H, W), in [-1, 1]."""
-
-    def target(self, pixels: Tensor) -> Tensor:
-        """Return what it should make of it, (N, out_channels, H, W), in [-1, 1]."""
-
-    def picture(self, given: Tensor, made: Tensor) -> Tensor:
-        """Return the pixels of what was made; `made` may lie outside [-1, 1]."""
-
-    def seen(self, pixels: Tensor) -> Tensor:
-        """Return a picture as the generator is given it, as pixels."""
-
-
-# --- RGB ----------------------------------------------------------------------------------------------------------
-
-
-def to_network(pixels: Tensor) -> Tensor:
-    """Turn uint8 pixels (N, H, W, 3) into float32 (N, 3, H, W) in [-1, 1]."""
-    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous()
-
-
-def to_pixels(pictures: Tensor) -> Tensor:
-    """Turn pictures (N, 3, H, W) in [-1, 1] into uint8 pixels (N, H, W, 3), rounded to the nearest."""
-    return ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-
-
-class _RGB:
-    in_channels, out_channels = 3, 3
-
-    def given(self, pixels: Tensor) -> Tensor:
-        return to_network(pixels)
-
-    def target(self, pixels: Tensor) -> Tensor:
-        return to_network(pixels)
-
-    def picture(self, given: Tensor, made: Tensor) -> Tensor:  # noqa: ARG002 - the picture is all in what was made
-        return to_pixels(made)
-
-    def seen(self, pixels: Tensor) -> Tensor:
-        return pixels
-
-
-# --- Lab ----------------------------------------------------------------------------------------------------------
+__all__ = ["AB_SCALE", "L_SCALE", "lab_to_pixels", "pixels_to_lab"]
 
 # Linear light to CIE XYZ: the primaries of ITU-R BT.709 and D65, to the digits that OpenCV and scikit-image have too.
 # Constants are computed on the CPU, since MPS has no float64.
@@ -74,7 +19,7 @@ _FROM_WHITES = torch.linalg.inv(_RGB_TO_XYZ / _WHITE[:, None]).float()
 _LEVEL = torch.arange(256, dtype=torch.float64) / 255
 _LINEAR = torch.where(_LEVEL <= 0.04045, _LEVEL / 12.92, ((_LEVEL + 0.055) / 1.055) ** 2.4).float()  # IEC 61966-2-1
 _EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # CIE 15:2004: where the cube root becomes a line, and its slope
-_HALF_L, _MOST_AB = 50.0, 110.0
+L_SCALE, AB_SCALE = 50.0, 110.0
 """The authors' scales for colourisation (phillipi/pix2pix, data/donkey_folder.lua): L / 50 - 1 and ab / 110."""
 
 
@@ -96,25 +41,3 @@ def lab_to_pixels(lab: Tensor) -> Tensor:
     linear = (xyz @ _FROM_WHITES.T.to(lab.device)).clamp(0, 1)
     level = torch.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
     return (level * 255).round().clamp(0, 255).to(torch.uint8)
-
-
-class _Lab:
-    """The generator is given L, and makes a and b: the lightness of what it is given stays as it is."""
-
-    in_channels, out_channels = 1, 2
-
-    def given(self, pixels: Tensor) -> Tensor:
-        return pixels_to_lab(pixels)[:, :1] / _HALF_L - 1
-
-    def target(self, pixels: Tensor) -> Tensor:
-        return pixels_to_lab(pixels)[:, 1:] / _MOST_AB
-
-    def picture(self, given: Tensor, made: Tensor) -> Tensor:
-        return lab_to_pixels(torch.cat([(given.float() + 1) * _HALF_L, made.float() * _MOST_AB], 1))
-
-    def seen(self, pixels: Tensor) -> Tensor:
-        given = self.given(pixels)
-        return self.picture(given, torch.zeros_like(given).expand(-1, 2, -1, -1))
-
-
-COLOR_SPACES: dict[ColorSpaceName, ColorSpace] = {"rgb": _RGB(), "lab": _Lab()}

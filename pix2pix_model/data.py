@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from pix2pix_data.console import ProgressLine, say
-from pix2pix_data.dataset import EncodedPair, PairDataset
-from pix2pix_model.color_space import COLOR_SPACES
+from pix2pix_data.dataset import PairDataset
+from pix2pix_model.pair_reader import PairReader, Records, Row
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import DataSettings
-from pix2pix_model.resizing import RESIZERS
 
-__all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts", "read_pair"]
+__all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts"]
 
 _LOOK_AHEAD = 4  # pairs waiting for each decoding thread
 
@@ -35,7 +34,7 @@ class Batch:
     Attributes
     ----------
     a, b : Tensor of shape (N, C, H, W), float32
-        Condition and target in [-1, 1], already in the recipe's direction and colour space.
+        Condition and target in [-1, 1], as the recipe says that networks see them.
     """
 
     a: Tensor
@@ -62,34 +61,33 @@ def draw_cuts(rng: np.random.Generator, num: int, settings: DataSettings) -> Cut
     return Cuts(top, left, mirrored & settings.mirror)
 
 
-def cut(pairs: Tensor, cuts: Cuts, crop_size: PictureSize) -> Tensor:
-    """Cut a piece out of each pair, at one place in both its sides, and mirror it where drawn.
+def cut(records: Tensor, cuts: Cuts, crop_size: PictureSize) -> Tensor:
+    """Cut a piece out of each record, at one place in all its sides, and mirror it where drawn.
 
     Parameters
     ----------
-    pairs : Tensor of shape (N, sides, H, W, 3)
+    records : Tensor of shape (N, H, W, num_bytes)
     cuts : Cuts
     crop_size : PictureSize
 
     Returns
     -------
-    Tensor of shape (N, sides, *crop_size, 3)
+    Tensor of shape (N, *crop_size, num_bytes)
     """
     down, across = (np.arange(side) for side in crop_size)
     rows = cuts.top[:, None] + down  # (N, crop_size.height)
     columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], across[::-1], across)
-    one = torch.arange(len(pairs), device=pairs.device)[:, None, None, None]
-    side = torch.arange(pairs.shape[1], device=pairs.device)[None, :, None, None]
-    row = torch.from_numpy(rows).to(pairs.device)[:, None, :, None]
-    column = torch.from_numpy(columns).to(pairs.device)[:, None, None, :]
-    return pairs[one, side, row, column]
+    one = torch.arange(len(records), device=records.device)[:, None, None]
+    row = torch.from_numpy(rows).to(records.device)[:, :, None]
+    column = torch.from_numpy(columns).to(records.device)[:, None, :]
+    return records[one, row, column]
 
 
 # --- the cache ----------------------------------------------------------------------------------------------------
 
 
 class PairCache:
-    """A split decoded once, at load size, as uint8: in memory, or in a file where memory is short.
+    """A split decoded once, at load size, in as few bytes as hold it: in memory, or in a file where memory is short.
 
     Parameters
     ----------
@@ -104,51 +102,41 @@ class PairCache:
     ------
     ImageError
         If a pair cannot be decoded, naming its key.
+    FormatError
+        If a further dataset of `settings.also` is not there, or lacks a key.
     """
 
     def __init__(self, dataset: PairDataset, settings: DataSettings, *, split: str, spill_dir: Path) -> None:
         self._settings = settings
-        num_pairs = dataset.num_pairs[split]
-        self._space = COLOR_SPACES[settings.color_space]
-        num_sides = len(settings.sides)
-        self._pairs = torch.from_numpy(_allocate((num_pairs, num_sides, *settings.load_size, 3), spill_dir))
-        target = self._pairs.numpy()
+        self._reader = PairReader(dataset, settings)
+        rows, num_pairs = self._reader.rows(split), dataset.num_pairs[split]
+        records = _allocate((num_pairs, *settings.load_size, self._reader.num_bytes), spill_dir)
         with ProgressLine("Reading pairs", num_pairs, unit="pairs") as progress:
-            for i, sides in enumerate(_read_in_order(dataset.encoded_pairs(split), settings)):
-                target[i] = sides
+            for i, record in enumerate(_read_in_order(rows, self._reader, settings.load_size)):
+                records[i] = record
                 progress.advance()
+        for words in self._reader.doubts():
+            say(words)
+        self._records = torch.from_numpy(records)
 
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
         """Make the batch of these pairs with cuts drawn from `rng`."""
         cuts = draw_cuts(rng, len(indices), self._settings)
-        pairs = self._pairs[torch.from_numpy(indices)].to(device)  # (N, sides, H, W, 3), uint8
-        pairs = cut(pairs, cuts, self._settings.crop_size)
-        return Batch(a=self._space.given(pairs[:, 0]), b=self._space.target(pairs[:, -1]))
+        records = self._records[torch.from_numpy(indices)].to(device)  # (N, H, W, num_bytes), uint8
+        records = cut(records, cuts, self._settings.crop_size)
+        return Batch(a=self._reader.given(records), b=self._reader.wanted(records))
 
 
-def read_pair(encoded: EncodedPair, settings: DataSettings, size: PictureSize) -> npt.NDArray[np.uint8]:
-    """Decode the sides of a pair that a recipe uses, the condition first, resized.
-
-    Returns
-    -------
-    ndarray of shape (sides, *size, 3), uint8
-    """
-    pair = encoded.decode()
-    sides = [{"A": pair.a, "B": pair.b}[side] for side in settings.sides]
-    resize = RESIZERS[settings.resize]
-    return np.stack([resize(side, size.width, size.height) for side in sides])
-
-
-def _read_in_order(encoded_pairs: Iterator[EncodedPair], settings: DataSettings) -> Iterator[npt.NDArray[np.uint8]]:
+def _read_in_order(rows: Iterator[Row], reader: PairReader, size: PictureSize) -> Iterator[Records]:
     """Decode in threads, a bounded number of pairs ahead."""
     num_threads = min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(num_threads) as pool:
-        waiting: deque[Future[npt.NDArray[np.uint8]]] = deque()
+        waiting: deque[Future[Records]] = deque()
         try:
             while True:
                 room = num_threads * _LOOK_AHEAD - len(waiting)
-                for encoded in islice(encoded_pairs, room):
-                    waiting.append(pool.submit(read_pair, encoded, settings, settings.load_size))
+                for row in islice(rows, room):
+                    waiting.append(pool.submit(reader.read, row, size))
                 if not waiting:
                     return
                 yield waiting.popleft().result()

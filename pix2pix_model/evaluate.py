@@ -27,7 +27,6 @@ from pix2pix_model.evaluation.segmenter import OnnxSegmenter, Segmenter
 from pix2pix_model.evaluation.tally import Judges, LabelTable, PictureScores, Tally
 from pix2pix_model.evaluation.train_segmenter import own_segmenter
 from pix2pix_model.picture_size import PictureSize
-from pix2pix_model.recipe import sides_read
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
@@ -123,7 +122,7 @@ def choose_judges(task: Task, asked: Judging, cache_dir: Path) -> tuple[Judges, 
         If something asked for cannot be had, or makes no sense here.
     """
     config, torch_device = task.model.config, task.device.torch_device
-    sides = sides_read(config.direction, config.color_space)
+    sides = (config.sides.inputs[0].side, config.sides.target.side)
     classes = find_classes(task.dataset, asked.palette)
     if classes is not None and classes.side not in sides:
         classes = None  # colours are made of the lightness of B, and nothing has to do with A
@@ -207,7 +206,7 @@ def reread(task: Task, judges: Judges, keys: list[str]) -> tuple[dict[str, list[
     """Translate some pairs once more, to be shown: their pictures by key, and what these are."""
     wanted, all_keys = set(keys), task.dataset.keys(task.split)
     positions = [i for i in task.positions if all_keys[i] in wanted]
-    titles = ("A", "G(A)", "B") if task.model.config.direction == "AtoB" else ("B", "G(B)", "A")
+    titles = tuple(task.model.config.sides.titles)
     found = judges.segmenter is not None
     shown = {one.key: _shown(one, judges) for examples in _translated(task, positions, []) for one in examples}
     return shown, (*titles, f"classes found in {titles[1]}") if found else titles

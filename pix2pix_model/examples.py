@@ -25,7 +25,7 @@ def given_examples(dataset: PairDataset, settings: DataSettings) -> list[RGB]:
     list of ndarray of shape (*crop_size, 3), uint8
         Three, or as many as the split has.
     """
-    side = settings.sides[0]
+    side = settings.given_side
     split = next(name for name in ("validation", "test", "train") if name in dataset.num_pairs)
     pairs = [encoded.decode() for encoded in spread_pairs(dataset, _NUM_EXAMPLES, split)]
     to_size = resize_nearest if side_facts(dataset, side).kind == "segments" else resize

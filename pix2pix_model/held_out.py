@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_data.dataset import PairDataset
-from pix2pix_model.color_space import COLOR_SPACES
-from pix2pix_model.data import read_pair
 from pix2pix_model.device import Device
+from pix2pix_model.pair_reader import PairReader
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import seed_for
 
@@ -29,26 +28,28 @@ class FixedPairs:
 
     Attributes
     ----------
-    keys : list of str
-    a, b : Tensor of shape (num, H, W, 3), uint8
-        Condition and target as pixels, on the CPU.
+    keys, titles : list of str
+        Of the pairs; and of what is given, made and real.
+    b : Tensor of shape (num, H, W, 3), uint8
+        The targets as pictures for the eye, on the CPU.
     """
 
     def __init__(self, dataset: PairDataset, recipe: Recipe, *, split: str, num: int) -> None:
         total = dataset.num_pairs[split]
         num = min(num, total)
         chosen = {i * total // num for i in range(num)}
-        encoded = list(dataset.encoded_pairs(split, chosen))
-        self.keys = [pair.key for pair in encoded]
-        pairs = [read_pair(one, recipe.data, recipe.data.crop_size) for one in encoded]
-        sides = torch.from_numpy(np.stack(pairs, axis=1))  # uint8 (sides, num, H, W, 3)
-        self.a, self.b = sides[0], sides[-1]
-        self._space = COLOR_SPACES[recipe.data.color_space]
+        self._reader = PairReader(dataset, recipe.data)
+        rows = list(self._reader.rows(split, chosen))
+        self.keys = [row[0].key for row in rows]
+        records = [self._reader.read(row, recipe.data.crop_size) for row in rows]
+        self._records = torch.from_numpy(np.stack(records))  # (num, H, W, num_bytes)
+        self.b = self._reader.views.target.shown(self._reader.target(self._records))
+        self.titles = self._reader.sides.titles
         self._seed = seed_for("validation", recipe.train.seed)
 
     def given(self, index: int, device: Device) -> Tensor:
         """Return what the generator is given of one pair, (1, in_channels, H, W), in [-1, 1]."""
-        return self._space.given(self.a[index : index + 1].to(device.torch_device))
+        return self._reader.given(self._records[index : index + 1].to(device.torch_device))
 
     @torch.no_grad()
     def pictures(self, generator: nn.Module, device: Device) -> Tensor:
@@ -59,15 +60,16 @@ class FixedPairs:
         torch.manual_seed(self._seed)  # for networks that draw even in eval(); each training step has a seed of its own
         was_training = generator.training
         generator.eval()
-        made = []
+        target, made = self._reader.views.target, []
         for index in range(len(self.keys)):
             given = self.given(index, device)
             with device.autocast():
                 picture = generator(given)
-            made.append(self._space.picture(given, picture).cpu())
+            made.append(target.shown(target.made(picture, given)).cpu())
         generator.train(was_training)
         return torch.cat(made)
 
-    def conditions(self) -> Tensor:
-        """Return the conditions as the generator sees them, as pixels (num, H, W, 3)."""
-        return self._space.seen(self.a)
+    def conditions(self) -> list[Tensor]:
+        """Return each input as the generator sees it, as pictures for the eye, (num, H, W, 3), uint8."""
+        inputs = zip(self._reader.views.inputs, self._reader.inputs(self._records), strict=True)
+        return [view.shown(stored) for view, stored in inputs]

@@ -7,7 +7,8 @@ import torch
 from pix2pix_data.dataset import PairDataset
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import num_parameters
-from pix2pix_model.recipe import Recipe, task_in_words
+from pix2pix_model.pair_reader import PairReader
+from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import Schedule
 from pix2pix_model.state import build_networks
 
@@ -21,6 +22,8 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
 
     Raises
     ------
+    FormatError
+        If the palette of a side that is seen as classes is not there, or a further dataset lacks keys.
     UsageError
         If the networks cannot be built, or the device is not there: before a run folder is made.
     """
@@ -29,9 +32,10 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
     with torch.device("meta"):  # sizes without memory
         generator, discriminator = (f"{num_parameters(network) / 1e6:.2f} M" for network in build_networks(recipe))
     device = choose_device(recipe.train.device, recipe.train.precision)
-    task = task_in_words(recipe.data.direction, recipe.data.color_space)
+    reader = PairReader(dataset, recipe.data)
+    reader.rows("train")  # tells now which keys a further dataset lacks
     return (
-        f"{recipe.name}: {splits} pairs of {recipe.data.path}, {task} at {recipe.data.crop_size} px, "
+        f"{recipe.name}: {splits} pairs of {recipe.data.path}, {reader.sides.words} at {recipe.data.crop_size} px, "
         f"{schedule.num_steps} steps of {recipe.train.batch} ({schedule.steps_per_epoch} in an epoch)\n"
         f"{recipe.generator.name} ({generator} parameters) against {recipe.discriminator.name} ({discriminator}), "
         f"on {device.words}"

@@ -7,19 +7,21 @@ Defaults are those of the authors' PyTorch code (junyanz/pytorch-CycleGAN-and-pi
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from pix2pix_model.picture_size import PictureSize, Size
 
 __all__ = [
-    "ColorSpaceName",
     "DataSettings",
     "DeviceName",
     "Direction",
     "DiscriminatorSettings",
+    "Further",
     "GeneratorSettings",
     "LogSettings",
     "LossSettings",
@@ -28,10 +30,9 @@ __all__ = [
     "Recipe",
     "ResizeName",
     "Side",
+    "SideView",
     "TrainSettings",
     "ValidationSettings",
-    "sides_read",
-    "task_in_words",
     "to_toml",
 ]
 
@@ -39,21 +40,20 @@ DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName: TypeAlias = Literal["auto", "float32", "bf16", "fp16"]
 Side: TypeAlias = Literal["A", "B"]
 Direction: TypeAlias = Literal["AtoB", "BtoA"]
-ColorSpaceName: TypeAlias = Literal["rgb", "lab"]
+SideView: TypeAlias = Literal["rgb", "rgb16", "gray", "gray16", "rgba", "rgba16", "classes", "lab"]
 NormName: TypeAlias = Literal["batch", "instance", "sync", "none"]
 ResizeName: TypeAlias = Literal["bicubic", "linear"]
 
-
-def sides_read(direction: Direction, color_space: ColorSpaceName) -> tuple[Side, ...]:
-    """Say which sides of a pair are used, the condition first; one alone where it is a part of the target."""
-    if color_space == "lab":
-        return ("B",)
-    return ("A", "B") if direction == "AtoB" else ("B", "A")
+_HIGHEST_LEVEL = 65535
 
 
-def task_in_words(direction: Direction, color_space: ColorSpaceName) -> str:
-    """Say what is made of what, for messages."""
-    return direction if color_space == "rgb" else "lightness to colours of B"
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A side of another dataset, stacked behind the one that is given."""
+
+    path: Path
+    side: Side
+    view: SideView
 
 
 class _Section(BaseModel):
@@ -68,6 +68,32 @@ class DataSettings(_Section):
     direction: Annotated[
         Direction, Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
     ] = "AtoB"
+    a_as: Annotated[
+        SideView,
+        Field(
+            description='How networks see A: "rgb", "gray", "rgba" (with transparency), these with 16 (bits) at their '
+            'end, or "classes" (a channel for each colour of palette.json).'
+        ),
+    ] = "rgb"
+    b_as: Annotated[
+        SideView,
+        Field(
+            description='How networks see B, likewise; "lab", of the side that is made: a and b of CIE Lab are made '
+            "from its lightness, and the other side is left aside."
+        ),
+    ] = "rgb"
+    levels: Annotated[
+        tuple[int, int],
+        Field(strict=False, description="Levels of gray16 and rgb16 that networks see as -1 and 1; others are cut."),
+    ] = (0, 65535)
+    also: Annotated[
+        tuple[str, ...],
+        Field(
+            strict=False,
+            description="Further inputs, stacked behind the first: sides of datasets with the same keys, such as "
+            '"shoes-kmeans:A" or "shoes-kmeans:A as classes".',
+        ),
+    ] = ()
     load_size: Annotated[
         Size, Field(description="Pixels that both pictures are resized to: a side, or [height, width].")
     ] = PictureSize(286, 286)
@@ -82,18 +108,18 @@ class DataSettings(_Section):
         Literal[0, 1], Field(description="First row and column that a cut may begin at: 0 in PyTorch, 1 in Torch.")
     ] = 0
     mirror: Annotated[bool, Field(description="Mirror both pictures left to right, half of the time.")] = True
-    color_space: Annotated[
-        ColorSpaceName,
-        Field(
-            description='"rgb" makes B from A; "lab" colours: makes a and b of CIE Lab from the lightness of B, '
-            "and leaves A aside."
-        ),
-    ] = "rgb"
 
     @property
-    def sides(self) -> tuple[Side, ...]:
-        """The sides that are read, the condition first; one where it is a part of the target."""
-        return sides_read(self.direction, self.color_space)
+    def given_side(self) -> Side:
+        """The side that the first input is read from; where the lightness of what is made is given, that is its own."""
+        first: Side = "A" if self.direction == "AtoB" else "B"
+        second: Side = "B" if self.direction == "AtoB" else "A"
+        return second if "lab" in (self.a_as, self.b_as) else first
+
+    @property
+    def further(self) -> tuple[Further, ...]:
+        """What `also` names."""
+        return tuple(map(_parse_further, self.also))
 
     @field_validator("crop_size")
     @classmethod
@@ -103,12 +129,37 @@ class DataSettings(_Section):
             raise ValueError(f"should be at most data.load_size ({load_size}), not {crop_size}")
         return crop_size
 
-    @field_validator("color_space")
+    @field_validator("a_as", "b_as")
     @classmethod
-    def _colours_b(cls, color_space: str, info: ValidationInfo) -> str:
-        if color_space == "lab" and info.data.get("direction") == "BtoA":
-            raise ValueError('"lab" colours side B; leave data.direction at "AtoB"')
-        return color_space
+    def _makes_lab(cls, view: SideView, info: ValidationInfo) -> SideView:
+        direction = info.data.get("direction")
+        given = {"a_as": "AtoB", "b_as": "BtoA"}[info.field_name or ""]
+        if view == "lab" and direction == given:
+            raise ValueError(f'"lab" is for the side that is made, and data.direction is "{direction}"')
+        return view
+
+    @field_validator("levels")
+    @classmethod
+    def _rise(cls, levels: tuple[int, int]) -> tuple[int, int]:
+        if not 0 <= levels[0] < levels[1] <= _HIGHEST_LEVEL:
+            raise ValueError(f"should be two levels from 0 to {_HIGHEST_LEVEL}, the lower one first, not {levels}")
+        return levels
+
+    @field_validator("also")
+    @classmethod
+    def _names_sides(cls, also: tuple[str, ...]) -> tuple[str, ...]:
+        for text in also:
+            _parse_further(text)
+        return also
+
+
+def _parse_further(text: str) -> Further:
+    match = re.fullmatch(r"(.+):(A|B)(?: as (\w+))?", text)
+    views = set(get_args(SideView)) - {"lab"}
+    if match is None or (match[3] or "rgb") not in views:
+        hint = f"; a side is seen as {', '.join(sorted(views))}"
+        raise ValueError(f'should be like "shoes-kmeans:A" or "shoes-kmeans:A as classes", not {text!r}{hint}')
+    return Further(Path(match[1]), "A" if match[2] == "A" else "B", cast("SideView", match[3] or "rgb"))
 
 
 class GeneratorSettings(_Section):

@@ -8,13 +8,41 @@ from typing import Any, TypeAlias
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from pix2pix_data.images import resize_bicubic
+from pix2pix_data.images import resize_bicubic as resize_rgb
 from pix2pix_model.recipe import ResizeName
 
-__all__ = ["RESIZERS", "resize_linear"]
+__all__ = ["RESIZERS", "resize_bicubic", "resize_linear"]
 
-Pixels: TypeAlias = npt.NDArray[Any]  # (H, W, C), unsigned integers
+Pixels: TypeAlias = npt.NDArray[Any]  # (H, W, C), unsigned integers or float32
+
+
+def resize_bicubic(picture: Pixels, width: int, height: int) -> Pixels:
+    """Resize as the authors' PyTorch code does: Pillow's antialiased bicubic, of any channels and depth.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (H, W, C), uint8, uint16 or float32
+    width, height : int
+        Size wanted, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (height, width, C)
+        Levels beyond the dtype's are cut off; `picture` itself at the right size.
+    """
+    if picture.shape[:2] == (height, width):
+        return picture
+    if picture.dtype == np.uint8 and picture.shape[2] == 3:
+        return resize_rgb(picture, width, height)
+    size, how = (width, height), Image.Resampling.BICUBIC
+    planes = [Image.fromarray(plane.astype(np.float32)).resize(size, how) for plane in np.moveaxis(picture, 2, 0)]
+    resized: Pixels = np.dstack([np.asarray(plane) for plane in planes])
+    if picture.dtype.kind == "f":
+        return resized
+    levels: Pixels = np.rint(resized).clip(0, np.iinfo(picture.dtype).max).astype(picture.dtype)
+    return levels
 
 
 def resize_linear(picture: Pixels, width: int, height: int) -> Pixels:
@@ -22,7 +50,7 @@ def resize_linear(picture: Pixels, width: int, height: int) -> Pixels:
 
     Parameters
     ----------
-    picture : ndarray of shape (H, W, C), uint8 or uint16
+    picture : ndarray of shape (H, W, C), uint8, uint16 or float32
     width, height : int
         Size wanted, in pixels. Where a side grows, its first and last pixel stay the first and the last.
 
@@ -43,7 +71,8 @@ def resize_linear(picture: Pixels, width: int, height: int) -> Pixels:
     if smaller == (height, width):
         return picture
     wide = _between_neighbours(picture.astype(np.float32), width, axis=1)
-    return np.rint(_between_neighbours(wide, height, axis=0)).astype(picture.dtype)
+    resized = _between_neighbours(wide, height, axis=0)
+    return resized if picture.dtype.kind == "f" else np.rint(resized).astype(picture.dtype)
 
 
 def _between_neighbours(picture: npt.NDArray[np.float32], num: int, *, axis: int) -> npt.NDArray[np.float32]:

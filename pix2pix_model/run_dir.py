@@ -34,7 +34,8 @@ from pix2pix_model.recipe_file import load_recipe
 __all__ = ["RunDir", "find_unfinished", "make_run", "open_run"]
 
 _NAME = re.compile(r"(\d{4,})-.+")
-_FIXED = ("generator", "discriminator", "data.direction", "data.color_space", "data.crop_size")  # the weights need them
+_SIDES = ("data.direction", "data.a_as", "data.b_as", "data.levels", "data.also")
+_FIXED = ("generator", "discriminator", *_SIDES, "data.crop_size")  # the weights need them
 _PACKAGES = ("pix2pix-kit", "torch", "numpy", "safetensors")
 
 

@@ -96,10 +96,9 @@ class Samples:
     def __init__(self, dataset: PairDataset, recipe: Recipe) -> None:
         self.split = "validation" if "validation" in dataset.num_pairs else "train"
         self._pairs = FixedPairs(dataset, recipe, split=self.split, num=recipe.log.num_samples)
-        self._titles = ("A", "G(A)", "B") if recipe.data.direction == "AtoB" else ("B", "G(B)", "A")
 
     def sheet(self, generator: nn.Module, device: Device) -> RGB:
         """Draw condition, generated and real side by side; the generator works as it will once trained."""
-        columns = (self._pairs.conditions(), self._pairs.pictures(generator, device), self._pairs.b)
+        columns = (*self._pairs.conditions(), self._pairs.pictures(generator, device), self._pairs.b)
         rows = [[side.numpy() for side in row] for row in zip(*columns, strict=True)]
-        return draw_sheet(rows, self._titles, self._pairs.keys)
+        return draw_sheet(rows, self._pairs.titles, self._pairs.keys)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_model.best import Best
-from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.device import Device
 from pix2pix_model.nets import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec, initialise, limit_gains
 from pix2pix_model.recipe import Recipe, TrainSettings
 from pix2pix_model.schedule import seed_for
+from pix2pix_model.sides import sides_of
 
 __all__ = ["Means", "TrainState", "build_networks", "build_state", "generator_spec"]
 
@@ -98,11 +98,11 @@ class TrainState:
 
 def generator_spec(recipe: Recipe) -> GeneratorSpec:
     """Say what a recipe's generator is built from."""
-    settings, space = recipe.generator, COLOR_SPACES[recipe.data.color_space]
+    settings, sides = recipe.generator, sides_of(recipe.data)
     return GeneratorSpec(
         size_px=recipe.data.crop_size.common,
-        in_channels=space.in_channels,
-        out_channels=space.out_channels,
+        in_channels=sides.in_channels,
+        out_channels=sides.target.channels,
         width=settings.width,
         blocks=settings.blocks,
         norm=settings.norm,

@@ -31,6 +31,7 @@ from pix2pix_model.run_dir import RunDir
 from pix2pix_model.run_log import RunLog, Samples
 from pix2pix_model.saved_state import load_state, save_state
 from pix2pix_model.schedule import Schedule, rng_for, seed_for
+from pix2pix_model.sides import sides_of
 from pix2pix_model.signals import StopRequest
 from pix2pix_model.state import TrainState, build_state, generator_spec
 from pix2pix_model.step import train_step
@@ -161,12 +162,11 @@ def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfi
         name=recipe.name,
         architecture=recipe.generator.name,
         spec=generator_spec(recipe),
-        direction=recipe.data.direction,
-        color_space=recipe.data.color_space,
+        sides=sides_of(recipe.data),
         crop_size=recipe.data.crop_size,
         data=data_facts(dataset),
         steps=steps,
-        given=side_facts(dataset, recipe.data.sides[0]),
+        given=side_facts(dataset, recipe.data.given_side),
         version=version("pix2pix-kit"),
     )
 

@@ -107,6 +107,10 @@ def _may_be(one: Mapping[str, Any]) -> str:
     if choices := one.get("enum", one.get("items", {}).get("enum")):
         listed = ", ".join(f"`{_toml(choice)}`" for choice in choices)
         return f"a list of {listed}" if "items" in one else listed
+    if "prefixItems" in one:
+        return f"a list of {len(one['prefixItems'])} whole numbers"
+    if one["type"] == "array":
+        return "a list of texts"
     if one["type"] == "boolean":
         return "`true`, `false`"
     kind = {"integer": "whole number", "number": "number", "string": "text"}[one["type"]]

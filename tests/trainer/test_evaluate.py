@@ -28,6 +28,7 @@ from pix2pix_model.evaluation.tables import score_table, scores_json
 from pix2pix_model.evaluation.tally import Judges, PictureScores
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.picture_size import PictureSize
+from pix2pix_model.sides import Sides, SideSpec
 
 CPU = choose_device("cpu")
 SIDE_PX = 32
@@ -49,11 +50,12 @@ class Copying(nn.Module):
 
 
 def config(direction: str = "AtoB") -> ModelConfig:
+    sides = Sides((SideSpec(side="A"),), SideSpec(side="B"))
     return ModelConfig(
         name="tiny",
         architecture="unet",
         spec=GeneratorSpec(size_px=SIDE_PX, width=2),
-        direction=direction,
+        sides=sides if direction == "AtoB" else Sides((sides.target,), sides.inputs[0]),
         crop_size=SIDE_PX,
         data=DataFacts(name="pairs", fingerprint="0", num_pairs={"train": 1}),
         steps=7,

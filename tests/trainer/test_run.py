@@ -88,7 +88,7 @@ def test_environment_tells_device_versions_and_data(train_tiny):
     assert set(told["starts"][0]["versions"]) >= {"torch", "numpy"}
 
 
-@pytest.mark.parametrize("setting", ["data.color_space=rgb", "data.color_space=lab", "train.ema=0.9"])
+@pytest.mark.parametrize("setting", ["data.b_as=rgb", "data.b_as=lab", "train.ema=0.9"])
 def test_six_steps_are_three_and_three_to_the_bit(train_tiny, setting):
     settings = (setting, "validation.every=1")
     whole = train_tiny(*settings)
@@ -142,7 +142,7 @@ def test_a_complete_run_is_not_continued_without_more_steps(train_tiny):
     [
         ("generator.width=3", "generator"),
         ("data.direction=BtoA", "data.direction"),
-        ("data.color_space=lab", "data.color_space"),
+        ("data.b_as=lab", "data.b_as"),
     ],
 )
 def test_a_run_keeps_its_networks(train_tiny, recipe_path, override, fault):

@@ -12,14 +12,16 @@ import torch
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.images import read_rgb, write_png
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, load_model, save_model
-from pix2pix_model.color_space import COLOR_SPACES
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
+from pix2pix_model.sides import Sides, SideSpec
 from pix2pix_model.translate import Job, Source, find_inputs, run_generator, translate
+from pix2pix_model.views import views_of
 
 SIZE_PX = 32
 CPU = choose_device("cpu")
-RGB = COLOR_SPACES["rgb"]
+RGB = Sides((SideSpec(side="A"),), SideSpec(side="B"))
+VIEWS = views_of(RGB)
 
 
 def picture(index: int, height: int = 32, width: int = 32) -> np.ndarray:
@@ -36,7 +38,7 @@ def model(tmp_path: Path) -> Model:
         name="test",
         architecture="unet",
         spec=spec,
-        direction="AtoB",
+        sides=RGB,
         crop_size=SIZE_PX,
         data=DataFacts(name="pairs", fingerprint="0", num_pairs={"train": 1}),
         steps=1,
@@ -55,7 +57,7 @@ def side_by_side(folder: Path, num: int) -> Path:
 
 def test_a_picture_of_any_size_keeps_its_size(model):
     for height, width in ((32, 32), (33, 70), (5, 9), (1, 1)):
-        (made,) = run_generator(model.generator, RGB, [picture(0, height, width)], CPU)
+        (made,) = run_generator(model.generator, VIEWS, [[picture(0, height, width)]], CPU)
         assert made.shape == (height, width, 3)
         assert made.dtype == np.uint8
 
@@ -65,12 +67,12 @@ def test_a_picture_of_the_right_size_is_given_to_the_network_as_it_is(model):
     batch = torch.from_numpy(given).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.no_grad():
         expected = ((model.generator(batch)[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255)
-    assert np.array_equal(run_generator(model.generator, RGB, [given], CPU)[0], expected.numpy().astype(np.uint8))
+    assert np.array_equal(run_generator(model.generator, VIEWS, [[given]], CPU)[0], expected.numpy().astype(np.uint8))
 
 
 def test_a_picture_does_not_depend_on_its_neighbours(model):
-    alone = run_generator(model.generator, RGB, [picture(1)], CPU)[0].astype(int)
-    together = run_generator(model.generator, RGB, [picture(0), picture(1), picture(2)], CPU)[1]
+    alone = run_generator(model.generator, VIEWS, [[picture(1)]], CPU)[0].astype(int)
+    together = run_generator(model.generator, VIEWS, [[picture(0)], [picture(1)], [picture(2)]], CPU)[1]
     assert np.abs(alone - together).max() <= 1
 
 
@@ -109,10 +111,11 @@ def test_a_broken_picture_is_told_and_the_others_are_made(model, tmp_path):
 def test_a_dataset_gives_its_test_split_in_the_direction_of_the_model(model, tmp_path, direction):
     source = find_inputs([side_by_side(tmp_path / "pairs", 3)])
     assert source.split == "test"
-    turned = Model(model.generator, model.config.model_copy(update={"direction": direction}), model.path)
+    sides = RGB if direction == "AtoB" else Sides((RGB.target,), RGB.inputs[0])
+    turned = Model(model.generator, model.config.model_copy(update={"sides": sides}), model.path)
     translate(turned, source, tmp_path / "out", device=CPU)
     given = picture(1) if direction == "AtoB" else picture(51)
-    (expected,) = run_generator(model.generator, RGB, [given], CPU)
+    (expected,) = run_generator(model.generator, VIEWS, [[given]], CPU)
     assert np.abs(read_rgb(tmp_path / "out" / "1.png").astype(int) - expected).max() <= 1
 
 

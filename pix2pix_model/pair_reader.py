@@ -1,0 +1,217 @@
+"""From encoded pairs to records: for each pixel the bytes of all sides that a recipe uses, as few as hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
+from pix2pix_data.errors import FormatError, ImageError
+from pix2pix_model.picture_size import PictureSize
+from pix2pix_model.recipe import DataSettings, Side
+from pix2pix_model.sides import sides_of
+from pix2pix_model.views import Classes, View, views_of
+
+if TYPE_CHECKING:
+    from pix2pix_data.channels import Pixels
+
+__all__ = ["PairReader", "Records", "Row", "in_step", "same_shape"]
+
+Row: TypeAlias = tuple[EncodedPair, ...]
+"""A pair of the dataset, and those of the same key of the further ones."""
+Records: TypeAlias = npt.NDArray[np.uint8]
+"""(..., H, W, num_bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """Where in a record one side lies, and what it is read from."""
+
+    source: int  # position in a row
+    side: Side
+    view: View
+    first: int
+    end: int
+
+
+class PairReader:
+    """Reads pairs as a recipe's networks see them.
+
+    Parameters
+    ----------
+    dataset : PairDataset
+        The one at `settings.path`; the further ones of `settings.also` are opened here.
+    settings : DataSettings
+
+    Attributes
+    ----------
+    sides : Sides
+    views : Views
+    num_bytes : int
+        Of a pixel, in a record.
+    unclear : list of (str, float)
+        For each side that was read as classes its name, and the share of its pixels whose colour is no class's.
+
+    Raises
+    ------
+    FormatError
+        If there is no such further dataset, or no palette of classes.
+    """
+
+    def __init__(self, dataset: PairDataset, settings: DataSettings) -> None:
+        self._settings = settings
+        self.sides = sides_of(settings)
+        self.views = views_of(self.sides)
+        self.unclear: list[tuple[str, float]] = []
+        self._datasets = [dataset, *(open_dataset(further.path) for further in settings.further)]
+        self._slots: list[_Slot] = []
+        specs, views = (*self.sides.inputs, self.sides.target), (*self.views.inputs, self.views.target)
+        sources = (0, *range(1, len(self.sides.inputs)), 0)
+        self._slot_of = [
+            self._slot(source, spec.side, view) for source, spec, view in zip(sources, specs, views, strict=True)
+        ]
+        self.num_bytes = self._slots[-1].end
+
+    def _slot(self, source: int, side: Side, view: View) -> _Slot:
+        """Return where a side is stored; what is stored already, such as the one picture of L and ab, is not again."""
+        for slot in self._slots:
+            if (slot.source, slot.side, slot.view.stored_as) == (source, side, view.stored_as):
+                return slot
+        first = self._slots[-1].end if self._slots else 0
+        slot = _Slot(source, side, view, first, first + view.num_stored * view.dtype.itemsize)
+        self._slots.append(slot)
+        return slot
+
+    def rows(self, split: str, wanted: Collection[int] | None = None) -> Iterator[Row]:
+        """Read a split in its fixed order without decoding: all of it, or the `wanted` positions alone.
+
+        Raises
+        ------
+        FormatError
+            If a further dataset lacks a key, which is named.
+        """
+        keys = [key for i, key in enumerate(self._datasets[0].keys(split)) if wanted is None or i in wanted]
+        further = [in_step(dataset, keys) for dataset in self._datasets[1:]]
+        return zip(self._datasets[0].encoded_pairs(split, wanted), *further, strict=True)
+
+    def read(self, row: Row, size: PictureSize) -> Records:
+        """Decode and resize one row; returns the record of each pixel, (*size, num_bytes).
+
+        Raises
+        ------
+        ImageError
+            If a side cannot be decoded, or the sides differ in shape; `where` is the key.
+        """
+        decoded = [self._decoded(row, source) for source in range(len(row))]
+        shape: tuple[int, ...] | None = None
+        parts = []
+        taken = [0] * len(row)
+        for slot in self._slots:
+            pixels = decoded[slot.source][taken[slot.source]]
+            taken[slot.source] += 1
+            shape = shape or pixels.shape
+            if not same_shape(pixels.shape, shape):
+                raise ImageError(
+                    f"its sides differ in shape: {_size(shape)} and {_size(pixels.shape)}", where=row[0].key
+                )
+            stored = slot.view.read(pixels)
+            if isinstance(slot.view, Classes):
+                self.unclear.append((self._title(slot), slot.view.share_unclear(pixels, stored)))
+            resized = slot.view.resized(stored, size.width, size.height, self._settings.resize)
+            parts.append(np.ascontiguousarray(resized).view(np.uint8))
+        return np.concatenate(parts, axis=2)
+
+    def _title(self, slot: _Slot) -> str:
+        specs = (*self.sides.inputs, self.sides.target)
+        return specs[self._slot_of.index(slot)].title
+
+    def _decoded(self, row: Row, source: int) -> list[Pixels]:
+        wanted = [(slot.side, slot.view.file) for slot in self._slots if slot.source == source]
+        return row[source].decode_sides(*wanted)
+
+    def doubts(self) -> list[str]:
+        """Say what of the pairs that were read looks wrong, a line for each."""
+        shares: dict[str, list[float]] = {}
+        for title, share in self.unclear:
+            shares.setdefault(title, []).append(share)
+        means = {title: sum(values) / len(values) for title, values in shares.items()}
+        return [
+            f"careful: {mean:.2%} of the pixels of {title} have no colour of palette.json (smeared by JPEG?); "
+            "each was taken for the class that it is nearest to"
+            for title, mean in means.items()
+            if mean > 0
+        ]
+
+    # --- what records hold ----------------------------------------------------------------------------------------
+
+    def inputs(self, records: Tensor) -> list[Tensor]:
+        """Take the inputs out of records (N, H, W, num_bytes); each (N, H, W, num_stored), as its view takes it."""
+        return [_unpacked(records, slot) for slot in self._slot_of[:-1]]
+
+    def target(self, records: Tensor) -> Tensor:
+        """Take the target out of records, likewise."""
+        return _unpacked(records, self._slot_of[-1])
+
+    def given(self, records: Tensor) -> Tensor:
+        """Return what the generator is given, float32 (N, in_channels, H, W) in [-1, 1]."""
+        return self.views.given(self.inputs(records))
+
+    def wanted(self, records: Tensor) -> Tensor:
+        """Return what it should make, float32 (N, out_channels, H, W) in [-1, 1]."""
+        return self.views.target.seen(self.target(records))
+
+
+def _unpacked(records: Tensor, slot: _Slot) -> Tensor:
+    stored = records[..., slot.first : slot.end].contiguous()
+    return stored if slot.view.dtype.itemsize == 1 else stored.view(torch.int16).int() & 0xFFFF
+
+
+def in_step(dataset: PairDataset, keys: Sequence[str]) -> Iterator[EncodedPair]:
+    """Read the pairs of these keys, from whichever split holds each, in the order of the keys.
+
+    Pairs that come before their turn wait in memory: none where both orders are the same.
+
+    Raises
+    ------
+    FormatError
+        If a key is not there.
+    """
+    wanted, missing = set(keys), set(keys)
+    positions: dict[str, set[int]] = {}
+    for split in dataset.num_pairs:
+        own = dataset.keys(split)
+        positions[split] = {i for i, key in enumerate(own) if key in wanted}
+        missing -= set(own)
+    if missing:
+        raise FormatError(
+            f"{len(missing)} of {len(wanted)} keys are not in this dataset, such as {min(missing)}",
+            where=dataset.path,
+            fix="make it from the same photos, so that names agree",
+        )
+    return _in_order(dataset, keys, positions)
+
+
+def _in_order(dataset: PairDataset, keys: Sequence[str], positions: dict[str, set[int]]) -> Iterator[EncodedPair]:
+    found = (pair for split, chosen in positions.items() for pair in dataset.encoded_pairs(split, chosen))
+    waiting: dict[str, EncodedPair] = {}
+    for key in keys:
+        while key not in waiting:
+            pair = next(found)
+            waiting[pair.key] = pair
+        yield waiting.pop(key)
+
+
+def same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two pictures have the same proportions, to a pixel of rounding."""
+    (rows, columns), (other_rows, other_columns) = one[:2], other[:2]
+    return abs(columns * other_rows - other_columns * rows) <= max(rows, columns, other_rows, other_columns)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]} pixels"
