@@ -63,6 +63,16 @@ def shrunk(size: PictureSize, unit_px: int, of_px: int) -> str:
     return f"[{size.height * unit_px // of_px}, {size.width * unit_px // of_px}]"
 
 
+def says(note: str, recipe: Recipe) -> bool:
+    """Whether a note on settings states epochs, batch, jitter and mirror, and truly."""
+    note = note.lower()
+    switches = {"jitter": recipe.data.load_size != recipe.data.crop_size, "mirror": recipe.data.mirror}
+    epochs = recipe.train.epochs + recipe.train.decay_epochs
+    return bool(re.search(rf"\b{epochs} epochs\b.*\bbatch {recipe.train.batch}\b", note)) and all(
+        switch in note and (f"no {switch}" in note) != is_on for switch, is_on in switches.items()
+    )
+
+
 # --- what there is ------------------------------------------------------------------------------------------------
 
 
@@ -164,10 +174,12 @@ def test_recipe_looks_where_the_command_of_its_dataset_writes(name, folder):
 def test_recipe_says_its_source_settings_result_cost_and_dataset(shipped: ShippedRecipe):
     notes = notes_of(shipped.path.read_text())
     assert list(notes) == ["Title", "Source", "Settings", "Expected", "Cost", "Dataset"]
+    assert says(notes["Settings"], BY_NAME[shipped.name])
     assert "computed" in notes["Cost"] or "measured" in notes["Cost"]
     assert "p2p-data " in notes["Dataset"]
     assert "p2p-data " in BY_NAME[shipped.name].data.source
     assert len(f"{shipped.name}  {shipped.title}") < 120
+    assert max(map(len, shipped.path.read_text().splitlines())) <= 120
 
 
 # --- what each does -----------------------------------------------------------------------------------------------
