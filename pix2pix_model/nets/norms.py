@@ -93,10 +93,12 @@ def make_norm(name: NormName, channels: int) -> list[nn.Module]:
             return [SyncBatchNorm(channels)]
         case "instance":
             return [nn.InstanceNorm2d(channels)]
+        case "instance_affine":
+            return [nn.InstanceNorm2d(channels, affine=True)]
         case "none":
             return []
 
 
 def has_no_bias(norm: NormName) -> bool:
     """Say whether a norm leaves the bias to the convolution before it."""
-    return norm in ("instance", "none")
+    return norm in ("instance", "instance_affine", "none")

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 DropoutAt: TypeAlias = Literal["pytorch", "torch"]
-NormName: TypeAlias = Literal["batch", "instance", "sync", "none"]
+NormName: TypeAlias = Literal["batch", "instance", "sync", "none", "instance_affine"]
 Upsample: TypeAlias = Literal["transposed", "resize"]
 
 
@@ -40,7 +40,8 @@ class GeneratorSpec:
         Channels of the first layer; the others are multiples of it.
     blocks : int
         Residual blocks, where the architecture has them.
-    norm : {"batch", "instance", "sync", "none"}
+    norm : {"batch", "instance", "sync", "none", "instance_affine"}
+        The last, an instance norm with scale and shift, is met in weights of others alone.
     upsample : {"transposed", "resize"}
         How the picture is doubled on the way out.
     dropout : float
