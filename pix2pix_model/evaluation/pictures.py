@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import zlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import torch
 
 from pix2pix_data.dataset import EncodedPair, PairDataset
 from pix2pix_data.errors import ImageError, UsageError
@@ -13,7 +16,7 @@ from pix2pix_model.checkpoint import Model, ModelConfig
 from pix2pix_model.device import Device
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.translate import run_generator
-from pix2pix_model.views import View, to_tensor, views_of
+from pix2pix_model.views import View, Views, to_tensor, views_of
 
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
@@ -77,7 +80,7 @@ def translated(
     """
     views = views_of(model.config.sides)
     for batch in _batches(_read(dataset.encoded_pairs(split, wanted), model.config, size, failures)):
-        made = run_generator(model.generator, views, [[given] for _, given, _ in batch], device)
+        made = _made(model, views, batch, device)
         yield [
             Example(
                 pair.key,
@@ -88,6 +91,18 @@ def translated(
             )
             for (pair, given, real), picture in zip(batch, made, strict=True)
         ]
+
+
+def _made(model: Model, views: Views, batch: Sequence[_Read], device: Device) -> list[Pixels]:
+    """Translate a batch; where dropout is on, what a picture draws depends on its key alone."""
+    if not model.config.test_time.dropout:
+        return run_generator(model.generator, views, [[given] for _, given, _ in batch], device)
+    made: list[Pixels] = []
+    with torch.random.fork_rng():
+        for pair, given, _ in batch:
+            torch.manual_seed(zlib.crc32(pair.key.encode("utf-8", "surrogateescape")))
+            made += run_generator(model.generator, views, [[given]], device)
+    return made
 
 
 def other_targets(

@@ -29,6 +29,7 @@ from pix2pix_model.evaluation.tally import Judges, PictureScores
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.sides import Sides, SideSpec
+from pix2pix_model.test_time import TestTime, set_test_time
 
 CPU = choose_device("cpu")
 SIDE_PX = 32
@@ -185,6 +186,17 @@ def test_a_limit_takes_pairs_evenly_spread(tmp_path):
     folder = pairs(tmp_path / "d", [(picture(i), picture(i)) for i in range(7)])
     done = evaluate(task(copying(), folder, limit=3), Judges())
     assert [one.key for one in done.pictures] == ["0", "2", "4"]
+
+
+def test_dropout_at_test_time_draws_the_same_for_a_picture_whatever_is_beside_it(tmp_path):
+    dropping = nn.Sequential(nn.Dropout(0.5))
+    dropping.multiple_px = dropping.smallest_px = 1
+    told = config().model_copy(update={"test_time": TestTime(dropout=True)})
+    set_test_time(dropping, told.test_time)
+    folder = pairs(tmp_path / "d", [(picture(i), picture(10 + i)) for i in range(4)])
+    model = Model(dropping, told, Path("model"))
+    whole, half = (evaluate(task(model, folder, limit=limit), Judges()).pictures for limit in (4, 2))
+    assert [whole[0], whole[2]] == list(half)
 
 
 def test_a_damaged_pair_is_told_and_the_others_are_measured(tmp_path):
