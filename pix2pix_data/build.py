@@ -338,7 +338,7 @@ def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, 
 
 def _make_shard(shard: _Shard, tick: Tick) -> None:
     """Make one Parquet file and the record of how it went."""
-    from pix2pix_data.dataset import encode_pair, write_shard
+    from pix2pix_data.dataset import Columns, encode_pair, write_shard
 
     failed: list[Failed] = []
 
@@ -350,7 +350,7 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
                 yield encode_pair(outcome, lossless=shard.lossless)
             tick(1)
 
-    num_pairs = write_shard(shard.path, encoded())
+    num_pairs = write_shard(shard.path, encoded(), Columns(modes=shard.maker.modes))
     assert num_pairs + len(failed) == len(shard.plans), "a maker gives one outcome for each plan"
     lines = [_line(one, shard.source) for one in failed]
     write_file(shard.outcome_path, _json({"pairs": num_pairs, "failed": lines}))
@@ -386,7 +386,8 @@ def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, ou
     write_preview(ParquetDataset(out), out / "preview.png")
     options = BuildOptions(**plan.identity["options"])
     told = "\n".join([command_line(plan.identity["maker"], maker, source, options), *plan.notes])
-    write_file(out / "README.md", write_card(out.resolve().name, _sides(maker), told, num_pairs, len(failed)))
+    card = write_card(out.resolve().name, _sides(maker), told, num_pairs, len(failed), modes=maker.modes)
+    write_file(out / "README.md", card)
     for left_behind in (*out.glob(".*.part"), *(out / "data").glob(".*.part")):  # by a process that was killed
         left_behind.unlink(missing_ok=True)
     if plan.lock is not None:

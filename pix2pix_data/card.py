@@ -14,11 +14,11 @@ _FEATURES = """\
   - name: imageA
     dtype:
       image:
-        mode: RGB
+        mode: {0}
   - name: imageB
     dtype:
       image:
-        mode: RGB
+        mode: {1}
   - name: key
     dtype: string
   - name: group
@@ -29,7 +29,14 @@ share the dataset."""
 
 
 def write_card(
-    name: str, summary: str, command: str, num_pairs: Mapping[str, int], num_failed: int, *, terms: str | None = None
+    name: str,
+    summary: str,
+    command: str,
+    num_pairs: Mapping[str, int],
+    num_failed: int,
+    *,
+    terms: str | None = None,
+    modes: tuple[str, str] = ("RGB", "RGB"),
 ) -> str:
     """Write the card's text.
 
@@ -47,6 +54,8 @@ def write_card(
         Photos that gave no pair.
     terms : str, optional
         Terms of the source, where they are known.
+    modes : (str, str)
+        Pillow's modes of A and B, as in the Parquet files.
     """
     total = sum(num_pairs.values())
     category = next((label for limit, label in _SIZE_CATEGORIES if total < limit), "1M<n<10M")
@@ -63,7 +72,7 @@ tags:
 - paired
 dataset_info:
   features:
-{_FEATURES}
+{_FEATURES.format(*modes)}
 configs:
 - config_name: default
   data_files:

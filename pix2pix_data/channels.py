@@ -42,6 +42,11 @@ class Channels:
     bits: int
 
     @property
+    def mode(self) -> str:
+        """Pillow's mode, which has 8 bits of 16 in colour."""
+        return {1: "L" if self.bits == 8 else "I;16", 3: "RGB", 4: "RGBA"}[self.num]
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
 

@@ -40,7 +40,6 @@ __all__ = [
 ]
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_IMAGE_FEATURE = {"mode": "RGB", "_type": "Image"}  # one mode for all: a gray PNG would load as (H, W) otherwise
 _STRING_FEATURE = {"dtype": "string", "_type": "Value"}
 _MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
 _SHARD_PAIRS = (32, 1000)
@@ -57,18 +56,25 @@ class Columns:
         Columns of pictures.
     texts : tuple of (str, str)
         Further columns, each with the text that stands in all its rows.
+    modes : (str, str)
+        Pillow's modes that `datasets` gives A and B in. One for all pictures of a column: without, a gray PNG beside
+        others would come as (H, W).
     """
 
     a: str = "imageA"
     b: str = "imageB"
     texts: tuple[tuple[str, str], ...] = ()
+    modes: tuple[str, str] = ("RGB", "RGB")
 
     @property
     def strings(self) -> tuple[str, ...]:
         return ("key", "group", *(name for name, _ in self.texts))
 
     def schema(self) -> pa.Schema:
-        features = dict.fromkeys((self.a, self.b), _IMAGE_FEATURE) | dict.fromkeys(self.strings, _STRING_FEATURE)
+        images = {
+            name: {"mode": mode, "_type": "Image"} for name, mode in zip((self.a, self.b), self.modes, strict=True)
+        }
+        features = images | dict.fromkeys(self.strings, _STRING_FEATURE)
         return pa.schema(
             [(self.a, _IMAGE), (self.b, _IMAGE), *((name, pa.string()) for name in self.strings)],
             metadata={"huggingface": json.dumps({"info": {"features": features}})},  # what `datasets` reads types from
@@ -152,12 +158,15 @@ class PairDataset(ABC):
         Changes whenever the pairs change.
     doubt : str or None
         Why this may be no paired dataset at all, for the user to judge.
+    modes : (str, str)
+        As in `Columns`.
     """
 
     path: Path
     num_pairs: dict[str, int]
     fingerprint: str
     doubt: str | None = None
+    modes: tuple[str, str] = ("RGB", "RGB")
 
     @abstractmethod
     def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]: ...
@@ -206,6 +215,7 @@ class ParquetDataset(PairDataset):
         if not self.num_pairs:
             raise FormatError("the dataset holds no pairs", where=path)
         self.fingerprint = fingerprint_of((file for files in self._files.values() for file in files), path)
+        self.modes = _modes(next(iter(self._files.values()))[0])
 
     def _keys(self, split: str) -> list[str]:
         return [key for path in self._files[split] for key in pq.read_table(path, columns=["key"])["key"].to_pylist()]
@@ -279,18 +289,20 @@ def pairs_per_shard(num_pairs: int) -> int:
     return min(max(-(-num_pairs // _MAX_SHARDS_BELOW), fewest), most)
 
 
-def write_split(folder: Path, split: str, pairs: Iterator[EncodedPair], num_pairs: int) -> None:
+def write_split(
+    folder: Path, split: str, pairs: Iterator[EncodedPair], num_pairs: int, columns: Columns = _OURS
+) -> None:
     """Write a split of `num_pairs` to as many files as it takes."""
     per_shard = pairs_per_shard(num_pairs)
     num_shards = -(-num_pairs // per_shard)
     for i in range(num_shards):
-        write_shard(shard_path(folder, split, i, num_shards), islice(pairs, per_shard))
+        write_shard(shard_path(folder, split, i, num_shards), islice(pairs, per_shard), columns)
 
 
 def encode_pair(pair: Pair, *, lossless: bool) -> EncodedPair:
-    """Encode A as PNG, B as JPEG (PNG if `lossless`); B keeps its own file where that holds exactly its pixels."""
+    """Encode A as PNG, B as JPEG (PNG if `lossless`); a side keeps its own file where it has one."""
     b = pair.b_file or (encode_png(pair.b) if lossless else encode_jpeg(pair.b))
-    return EncodedPair(pair.key, pair.group, encode_png(pair.a), b)
+    return EncodedPair(pair.key, pair.group, pair.a_file or encode_png(pair.a), b)
 
 
 def write_shard(path: Path, pairs: Iterable[EncodedPair], columns: Columns = _OURS) -> int:
@@ -331,6 +343,14 @@ def _encoded(row: dict[str, Any]) -> EncodedPair:
 
 def _suffix(content: bytes) -> str:
     return ".png" if content.startswith(b"\x89PNG") else ".jpg"
+
+
+def _modes(path: Path) -> tuple[str, str]:
+    """Read the modes of A and B from the schema; RGB where it says none."""
+    written = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+    features = json.loads(written).get("info", {}).get("features", {})
+    a, b = (features.get(name, {}).get("mode") or "RGB" for name in (_OURS.a, _OURS.b))
+    return a, b
 
 
 def _num_rows(path: Path) -> int:

@@ -42,6 +42,7 @@ __all__ = [
     "fit_to",
     "open_picture",
     "profile_to_srgb",
+    "read_file",
     "read_photo",
     "read_rgb",
     "resize",
@@ -56,7 +57,6 @@ Fit: TypeAlias = Literal["crop", "pad", "stretch"]
 
 MAX_PIXELS = 1 << 27
 """Largest picture decoded (134 megapixels): with alpha and its copies it stays under 1.5 GB."""
-
 MAX_FILE_BYTES = 1 << 30
 
 # Pillow can run Ghostscript for EPS and the Windows drawing engine for WMF, and knows the others by name alone.
@@ -90,18 +90,23 @@ class Photo:
 
 def read_photo(path: str | Path, *, enough: tuple[int, int] | None = None) -> tuple[Photo, bytes]:
     """Read and decode one file; returns the picture and the bytes of the file. Raises ImageError."""
+    content = read_file(path)
+    return decode_photo(content, enough=enough), content
+
+
+def read_file(path: str | Path) -> bytes:
+    """Read a file of at most `MAX_FILE_BYTES`; ImageError if that cannot be done."""
     try:
         if (num_bytes := Path(path).stat().st_size) > MAX_FILE_BYTES:
             raise ImageError(f"the file has {num_bytes >> 20} MiB, more than {MAX_FILE_BYTES >> 20}")
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from error
-    return decode_photo(content, enough=enough), content
 
 
 def read_rgb(path: str | Path) -> RGB:
     """Read one picture as sRGB pixels; ImageError if that cannot be done."""
-    return read_photo(path)[0].rgb
+    return decode_rgb(read_file(path))
 
 
 def decode_rgb(content: bytes) -> RGB:

@@ -101,6 +101,11 @@ class PairMaker(BaseModel, ABC):
         """Return what stands behind the colon in the summary: what A and B are, such as "A is gray, B the photo."."""
         return cls.summary().rpartition(": ")[2]
 
+    @property
+    def modes(self) -> tuple[str, str]:
+        """Pillow's modes of A and B, for `datasets`."""
+        return ("RGB", "RGB")
+
     @abstractmethod
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
         """Say which pairs `source` will give, and account for every file that will give none."""

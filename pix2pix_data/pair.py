@@ -53,8 +53,9 @@ class Pair:
         As in the plan.
     a, b : ndarray of shape (H, W, 3), uint8
         sRGB pixels.
-    b_file : bytes or None
-        The target's own PNG or JPEG file, where it decodes to exactly `b` and carries nothing else.
+    a_file, b_file : bytes or None
+        The side's own PNG or JPEG file, where it decodes to exactly `a` or `b` and carries nothing else but bits and
+        transparency that are to be kept.
 
     Raises
     ------
@@ -67,6 +68,7 @@ class Pair:
     b: RGB
     group: str
     b_file: bytes | None = None
+    a_file: bytes | None = None
 
     def __post_init__(self) -> None:
         for side, image in (("A", self.a), ("B", self.b)):

@@ -117,11 +117,12 @@ def resplit(plan: Resplit, out: Path) -> None:
 
 
 def _write_pairs(plan: Resplit, out: Path) -> None:
-    from pix2pix_data.dataset import write_split
+    from pix2pix_data.dataset import Columns, write_split
 
     with ProgressLine("Moving pairs", sum(plan.num_pairs.values()), unit="pairs") as progress:
         for split, plans in plan.splits.items():
-            write_split(out, split, _pairs(plan.dataset, plans, progress), len(plans))
+            pairs, columns = _pairs(plan.dataset, plans, progress), Columns(modes=plan.dataset.modes)
+            write_split(out, split, pairs, len(plans), columns)
 
 
 def _pairs(dataset: ParquetDataset, plans: Sequence[PairPlan], progress: ProgressLine) -> Iterator[EncodedPair]:

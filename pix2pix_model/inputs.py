@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
 from pix2pix_data.errors import FormatError, ImageError, UsageError
-from pix2pix_data.images import MAX_FILE_BYTES
+from pix2pix_data.images import read_file
 from pix2pix_data.listing import keys_of, list_photos
 from pix2pix_model.pair_reader import Row, in_step
 from pix2pix_model.sides import Sides
@@ -154,10 +154,5 @@ def _encoded(picture: EncodedPair | Path, key: str) -> EncodedPair:
     """Read a file; a picture by itself stands for either side of a pair."""
     if isinstance(picture, EncodedPair):
         return picture
-    try:
-        if (num_bytes := picture.stat().st_size) > MAX_FILE_BYTES:
-            raise ImageError(f"the file has {num_bytes >> 20} MiB, more than {MAX_FILE_BYTES >> 20}")
-        content = picture.read_bytes()
-    except OSError as error:
-        raise ImageError(f"the file cannot be read: {error.strerror or error}") from error
+    content = read_file(picture)
     return EncodedPair(key, key, content, content)

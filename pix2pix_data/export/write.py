@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -87,6 +87,7 @@ def plan_export(
         raise UsageError("only side-by-side pictures are encoded anew", where="--jpeg", fix="leave it out, or --to ab")
     named = parse_columns(columns or layout.default_columns, caption) if layout.default_columns else Columns()
     dataset = open_dataset(folder)
+    named = replace(named, modes=dataset.modes)
     wanted = [split for split in dataset.num_pairs if split in splits] if splits else list(dataset.num_pairs)
     names = {split: file_names(dataset.keys(split), split) for split in chain(wanted, set(splits) - set(wanted))}
     return ExportPlan(dataset, JpegSideBySide if jpeg else layout, named, names)

@@ -17,7 +17,7 @@ from pix2pix_data import __version__
 from pix2pix_data.atomic import write_file
 from pix2pix_data.card import divided_card, write_card
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.dataset import EncodedPair, ParquetDataset, write_split
+from pix2pix_data.dataset import Columns, EncodedPair, ParquetDataset, write_split
 from pix2pix_data.fixes.pictures import Altered, alter
 from pix2pix_data.fixes.plan import FixPlan
 from pix2pix_data.new_folder import new_folder
@@ -81,10 +81,12 @@ def write_fixed(plan: FixPlan, out: Path, *, jpeg: bool, workers: int) -> FixSum
             ProgressLine("Writing pairs", sum(plan.num_pairs.values()), unit="pairs") as progress,
             ThreadPoolExecutor(workers) as threads,
         ):
+            modes = plan.dataset.modes[::-1] if plan.swap else plan.dataset.modes
             altered = functools.partial(_altered, plan, jpeg=jpeg)
             for split, plans in plan.splits.items():
                 outcomes = in_order(threads, altered, _pairs(plan, plans), ahead=4 * workers)
-                write_split(beside, split, _told(outcomes, split, lines, summary, progress), len(plans))
+                pairs = _told(outcomes, split, lines, summary, progress)
+                write_split(beside, split, pairs, len(plans), Columns(modes=modes))
         _write_rest(plan, beside, out.resolve().name, lines, jpeg=jpeg)
     return summary
 

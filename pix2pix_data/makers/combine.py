@@ -6,7 +6,7 @@ import filecmp
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
@@ -16,7 +16,10 @@ from pix2pix_data.matching import Matches, SideNames, match_folders, match_one_f
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 
 if TYPE_CHECKING:
+    from pix2pix_data.channels import Pixels
     from pix2pix_data.pair import RGB
+
+StoredAs: TypeAlias = Literal["rgb", "rgb16", "gray", "gray16", "rgba", "rgba16"]
 
 
 class TwoSidesMaker(PairMaker):
@@ -60,8 +63,19 @@ class TwoSidesMaker(PairMaker):
         """Whether A holds colours that must not be mixed."""
 
     @abstractmethod
-    def read_a(self, path: str) -> RGB:
+    def read_a(self, path: str) -> Pixels:
         """Read the condition at its own size; ImageError if that cannot be done."""
+
+    def read_b(self, path: str) -> tuple[Pixels, bytes | None]:
+        """Read the target, likewise, with its file where that holds exactly these pixels."""
+        from pix2pix_data.images import read_photo
+
+        photo, content = read_photo(path)
+        return photo.rgb, content if photo.plain else None
+
+    def to_pair(self, plan: PairPlan, a: Pixels, b: Pixels, b_file: bytes | None) -> Pair:
+        """Make a pair of what was read, once it is brought to size."""
+        return Pair(plan.key, a, b, plan.group, b_file=b_file)
 
     @field_serializer("folder_b", when_used="json")
     def _name_alone(self, folder: Path | None) -> str | None:
@@ -99,22 +113,22 @@ class TwoSidesMaker(PairMaker):
             yield self._make_one(plan)
 
     def _make_one(self, plan: PairPlan) -> Pair | Failed:
-        from pix2pix_data.images import fit_to, read_photo
+        from pix2pix_data.images import fit_to
 
         path = plan.sources[0]
         try:
             a = self.read_a(path)
             path = plan.sources[1]
-            photo_b, file_b = read_photo(path)
-            a, b = self._of_one_shape(a, photo_b.rgb)
+            whole_b, file_b = self.read_b(path)
+            a, b = self._of_one_shape(a, whole_b)
         except ImageError as error:
             return Failed(plan.key, path, str(error))
         fitted_b = fit_to(b, *self.size, self.fit)
-        keeps_file = photo_b.plain and fitted_b.shape == photo_b.rgb.shape
+        keeps_file = fitted_b.shape == whole_b.shape
         fitted_a = fit_to(a, *self.size, self.fit, labels=self.flat)
-        return Pair(plan.key, fitted_a, fitted_b, plan.group, b_file=file_b if keeps_file else None)
+        return self.to_pair(plan, fitted_a, fitted_b, file_b if keeps_file else None)
 
-    def _of_one_shape(self, a: RGB, b: RGB) -> tuple[RGB, RGB]:
+    def _of_one_shape(self, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
         """Return sides of the same proportions, as `unequal` says."""
         from pix2pix_data.images import resize, resize_nearest
 
@@ -145,18 +159,56 @@ class CombineMaker(TwoSidesMaker):
         "p2p-data combine ./pairs",
         "p2p-data combine ./masks ./photos --labels --size 512",
         "p2p-data combine ./cmp --a-name '*.png' --b-name '*.jpg' --labels",
+        "p2p-data combine ./photos ./cutouts --b-as rgba",
+        "p2p-data combine ./photos ./depth --b-as gray16",
     )
 
     labels: bool = Field(False, description="A holds label colours: resize it without mixing them.")
+    a_as: StoredAs = Field("rgb", description="How A is stored: rgb (on white), gray, or rgba; in 16 bits with 16.")
+    b_as: StoredAs = Field("rgb", description="How B is stored, likewise.")
 
     @property
     def flat(self) -> bool:
         return self.labels
 
-    def read_a(self, path: str) -> RGB:
+    @property
+    def modes(self) -> tuple[str, str]:
+        from pix2pix_data.channels import CHANNELS
+
+        return CHANNELS[self.a_as].mode, CHANNELS[self.b_as].mode
+
+    def read_a(self, path: str) -> Pixels:
         from pix2pix_data.images import read_rgb
 
-        return read_rgb(path)
+        return read_rgb(path) if self.a_as == "rgb" else _read_channels(path, self.a_as)
+
+    def read_b(self, path: str) -> tuple[Pixels, bytes | None]:
+        return super().read_b(path) if self.b_as == "rgb" else (_read_channels(path, self.b_as), None)
+
+    def to_pair(self, plan: PairPlan, a: Pixels, b: Pixels, b_file: bytes | None) -> Pair:
+        rgb_a, a_file = _stored(a, self.a_as)
+        rgb_b, own_file = _stored(b, self.b_as)
+        return Pair(plan.key, rgb_a, rgb_b, plan.group, b_file=own_file or b_file, a_file=a_file)
+
+
+def _read_channels(path: str, name: StoredAs) -> Pixels:
+    """Read a side with the channels that it is stored with; colours weighted by their alpha, to be resized."""
+    from pix2pix_data.channels import decode_channels, premultiplied
+    from pix2pix_data.images import read_file
+
+    pixels = decode_channels(read_file(path), name)
+    return premultiplied(pixels) if pixels.shape[2] == 4 else pixels
+
+
+def _stored(pixels: Pixels, name: StoredAs) -> tuple[RGB, bytes | None]:
+    """Return a side as people see it and, where that is not all there is to it, its file."""
+    from pix2pix_data.channels import CHANNELS, encode_channels, straight
+    from pix2pix_data.images import decode_rgb
+
+    if name == "rgb":
+        return pixels, None
+    file = encode_channels(straight(pixels, CHANNELS[name].dtype) if pixels.shape[2] == 4 else pixels)
+    return decode_rgb(file), file
 
 
 def _same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
@@ -165,7 +217,7 @@ def _same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return abs(columns * other_rows - other_columns * rows) <= max(rows, columns, other_rows, other_columns)
 
 
-def _middle(image: RGB, rows: int, columns: int) -> RGB:
+def _middle(image: Pixels, rows: int, columns: int) -> Pixels:
     top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
     return image[top : top + rows, left : left + columns]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from pix2pix_data.dataset import open_dataset
+from pix2pix_data.channels import CHANNELS, encode_channels
+from pix2pix_data.dataset import encode_pair, open_dataset
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import write_png
 from pix2pix_data.makers.combine import CombineMaker
@@ -135,3 +138,69 @@ def test_label_colours_are_not_mixed(tmp_path):
     labels = np.repeat(np.repeat(np.array(colors, np.uint8)[:, None], 30, axis=0), 20, axis=1)
     pair = pair_of(tmp_path, labels, labels, size=(33, 47), labels=True)
     assert {tuple(color) for color in np.unique(pair.a.reshape(-1, 3), axis=0)} <= set(colors)
+
+
+# --- more than RGB ------------------------------------------------------------------------------------------------
+
+
+def write_channels(path: Path, name: str, seed: int, height: int = 70, width: int = 90) -> np.ndarray:
+    form = CHANNELS[name]
+    pixels = np.random.default_rng(seed).integers(1, 2**form.bits, (height, width, form.num)).astype(form.dtype)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_channels(pixels))
+    return pixels
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_bits_and_transparency_are_kept_where_they_are_asked_for(tmp_path, name):
+    a = write_channels(tmp_path / "A" / "1.png", name, 0)
+    b = write_channels(tmp_path / "B" / "1.png", "gray16", 1)
+    maker = CombineMaker(folder_b=tmp_path / "B", size=(90, 70), a_as=name, b_as="gray16")
+    (pair,) = maker.make(list(maker.plan(tmp_path / "A")))
+    encoded = encode_pair(pair, lossless=False)
+    kept_a, kept_b = encoded.decode_sides(("A", name), ("B", "gray16"))
+    assert np.array_equal(kept_a, a)
+    assert np.array_equal(kept_b, b)
+    assert np.array_equal(encoded.decode().a, pair.a), "what people see is what the file holds"
+    assert np.array_equal(encoded.decode().b, pair.b)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_what_is_invisible_does_not_bleed_when_it_is_resized(tmp_path, fit):
+    cutout = np.zeros((70, 90, 4), np.uint8)
+    cutout[:, 30:60] = (200, 100, 50, 255)
+    cutout[:, 60:] = (0, 255, 0, 0)  # green, and not to be seen
+    (tmp_path / "B").mkdir()
+    (tmp_path / "B" / "1.png").write_bytes(encode_channels(cutout))
+    write_channels(tmp_path / "A" / "1.png", "rgb", 0)
+    maker = CombineMaker(folder_b=tmp_path / "B", size=(64, 48), fit=fit, b_as="rgba")
+    (pair,) = maker.make(list(maker.plan(tmp_path / "A")))
+    (kept,) = encode_pair(pair, lossless=False).decode_sides(("B", "rgba"))
+    assert kept.shape == (48, 64, 4)
+    visible = kept[..., 3] > 20
+    assert 0.2 < visible.mean() < 0.5
+    assert np.abs(kept[visible][:, :3].astype(int) - (200, 100, 50)).max() <= 6
+
+
+def test_datasets_loads_what_was_kept_also_after_another_split(tmp_path, p2p_data):
+    for i in range(4):
+        write_channels(tmp_path / "A" / f"{i}.png", "gray16", i)
+        write_channels(tmp_path / "B" / f"{i}.png", "rgba", i)
+    options = ("--size", "90x70", "--val", "0", "--test", "0", "--group", "file")
+    done = p2p_data("combine", "A", "B", "--a-as", "gray16", "--b-as", "rgba", "--out", "pairs", *options)
+    assert done.returncode == 0, done.stderr
+    done = p2p_data("split", "pairs", "--out", "again", "--val", "1", "--test", "0", "--group", "file")
+    assert done.returncode == 0, done.stderr
+    for name in ("pairs", "again"):
+        card = (tmp_path / name / "README.md").read_text()
+        assert card.index("mode: I;16") < card.index("mode: RGBA")
+        assert open_dataset(tmp_path / name).modes == ("I;16", "RGBA")
+    code = (
+        "from datasets import load_dataset\n"
+        "row = load_dataset('pairs', split='train')[0]\n"
+        "print(row['imageA'].mode, row['imageB'].mode, row['imageA'].getextrema()[1] > 255)"
+    )
+    environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": ""}
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert loaded.stdout.split() == ["I;16", "RGBA", "True"], loaded.stderr
