@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 
 from pix2pix_data.images import write_png
-from pix2pix_model.plan import stretching
+from pix2pix_model.plan import describe, stretching
 from pix2pix_model.recipe_file import load_recipe
 from pix2pix_model.shipped import shipped_recipes
 
@@ -61,6 +61,11 @@ def test_plain_photos_taken_for_pairs_are_noticed(recipe_path, p2p_train, tmp_pa
     write_png(tmp_path / "photos" / "train" / "a.png", np.zeros((40, 60, 3), np.uint8))
     ended = p2p_train(recipe_path, "--dry-run", "--set", "data.path=photos")
     assert "careful: a.png has 60x40 pixels" in ended.stderr
+
+
+def test_a_plan_names_no_discriminator_where_none_is_trained(recipe_path, dataset):
+    assert "parameters) against patchgan (0.00 M), on" in describe(load_recipe(recipe_path), dataset)
+    assert "parameters) against L1 alone, on" in describe(load_recipe(recipe_path, ["loss.gan=none"]), dataset)
 
 
 def test_pairs_of_another_shape_than_the_recipes_are_told(recipe_path, dataset):
