@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -44,6 +45,10 @@ def evaluate(
     split: Annotated[
         Literal["train", "validation", "test"] | None,
         typer.Option(help="Split of the dataset.", show_default="test, else validation"),
+    ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DATASET", help="For each further input of the model the dataset that has it."),
     ] = None,
     size: Annotated[
         str,
@@ -94,10 +99,11 @@ def evaluate(
 
     start = time.monotonic()
     loaded = load_model(model)
-    dataset = open_dataset(on or _trained_on(model, loaded))
+    places = [on, *(also or ())] if on else _trained_on(model, loaded, also or ())
+    dataset, *further = map(open_dataset, places)
     chosen: str = split or next(name for name in ("test", "validation", "train") if name in dataset.num_pairs)
     dataset.keys(chosen)  # a named error where there is no such split
-    task = Task(loaded, dataset, chosen, _size(size, loaded), choose_device(device), limit)
+    task = Task(loaded, dataset, chosen, _size(size, loaded), choose_device(device), limit, tuple(further))
     folder = out or _default_out(model, loaded, dataset, chosen, given=on is not None)
     if folder.is_dir() and any(folder.iterdir()) and not overwrite:
         raise UsageError("the output folder is not empty", where=folder, fix="choose another --out, or --overwrite")
@@ -118,12 +124,14 @@ def evaluate(
         raise typer.Exit(3)
 
 
-def _trained_on(path: Path, model: Model) -> Path:
-    """Find the dataset of a run where it lay when it was trained."""
+def _trained_on(path: Path, model: Model, also: Sequence[Path]) -> list[Path]:
+    """Find the datasets of a run where they lay when it was trained."""
     from pix2pix_model.recipe_file import load_recipe
 
-    if (path / "recipe.toml").is_file() and (dataset := load_recipe(path / "recipe.toml").data.path).is_dir():
-        return dataset
+    if (path / "recipe.toml").is_file():
+        data = load_recipe(path / "recipe.toml").data
+        if data.path.is_dir():
+            return [data.path, *(also or (further.path for further in data.further))]
     name = model.config.data.name if model.config.data else "a paired dataset"
     raise UsageError(f"the dataset {name} is not where the run knew it", where=path, fix="say where: --on DATASET")
 

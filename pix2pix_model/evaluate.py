@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,58 +10,23 @@ from typing import TYPE_CHECKING
 import torch
 
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.pair import Failed
-from pix2pix_model.checkpoint import Model
-from pix2pix_model.device import Device
 from pix2pix_model.evaluation.distances import Lpips, check_torchmetrics
 from pix2pix_model.evaluation.features import load_features
 from pix2pix_model.evaluation.lab_histograms import LabHistograms
 from pix2pix_model.evaluation.label_classes import LabelClasses, find_classes
 from pix2pix_model.evaluation.onnx_network import InputRange
-from pix2pix_model.evaluation.pictures import Example, other_targets, translated
+from pix2pix_model.evaluation.pictures import Example, Task, other_targets, translated
 from pix2pix_model.evaluation.scores import Score
 from pix2pix_model.evaluation.segmenter import OnnxSegmenter, Segmenter
 from pix2pix_model.evaluation.tally import Judges, LabelTable, PictureScores, Tally
 from pix2pix_model.evaluation.train_segmenter import own_segmenter
-from pix2pix_model.picture_size import PictureSize
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
 __all__ = ["Evaluation", "Judging", "Task", "choose_judges", "evaluate", "reread"]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is evaluated.
-
-    Attributes
-    ----------
-    model : Model
-    dataset : PairDataset
-    split : str
-    size : PictureSize or None
-        What both sides are resized to; None keeps the dataset's own sizes.
-    device : Device
-    limit : int or None
-        So many pairs, evenly spread; None takes all.
-    """
-
-    model: Model
-    dataset: PairDataset
-    split: str
-    size: PictureSize | None
-    device: Device
-    limit: int | None = None
-
-    @property
-    def positions(self) -> list[int]:
-        """Which pairs of the split are evaluated."""
-        total = self.dataset.num_pairs[self.split]
-        number = min(self.limit or total, total)
-        return [i * total // number for i in range(number)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +148,13 @@ def evaluate(task: Task, judges: Judges) -> Evaluation:
     tally = Tally(judges)
     failures: list[Failed] = []
     with ProgressLine("Evaluating", len(task.positions), unit="pictures") as progress:
-        for examples in _translated(task, task.positions, failures):
+        for examples in translated(task, task.positions, failures):
             tally.add(examples)
             progress.advance(len(examples))
     if not tally.pictures:
         raise FormatError(f"no pair of the {task.split} split can be used: {failures[0].reason}", where=failures[0].key)
     if task.split != "train" and "train" in task.dataset.num_pairs:
-        for pictures in other_targets(task.model.config, task.dataset, size=task.size, number=len(tally.pictures)):
+        for pictures in other_targets(task, len(tally.pictures)):
             tally.add_others(pictures)
     return Evaluation(
         tuple(tally.scores()),
@@ -208,25 +172,13 @@ def reread(task: Task, judges: Judges, keys: list[str]) -> tuple[dict[str, list[
     positions = [i for i in task.positions if all_keys[i] in wanted]
     titles = tuple(task.model.config.sides.titles)
     found = judges.segmenter is not None
-    shown = {one.key: _shown(one, judges) for examples in _translated(task, positions, []) for one in examples}
-    return shown, (*titles, f"classes found in {titles[1]}") if found else titles
+    shown = {one.key: _shown(one, judges) for examples in translated(task, positions, []) for one in examples}
+    return shown, (*titles, f"classes found in {titles[-2]}") if found else titles
 
 
 def _shown(example: Example, judges: Judges) -> list[RGB]:
-    pictures = [example.given, example.made, example.real]
+    pictures = [*example.given, example.made, example.real]
     if judges.segmenter is not None and judges.classes is not None:
         (labels,) = judges.segmenter(torch.from_numpy(example.made)[None])
         pictures.append(judges.classes.painted(labels))
     return pictures
-
-
-def _translated(task: Task, positions: list[int], failures: list[Failed]) -> Iterator[list[Example]]:
-    return translated(
-        task.model,
-        task.dataset,
-        task.split,
-        size=task.size,
-        device=task.device,
-        wanted=set(positions),
-        failures=failures,
-    )

@@ -130,7 +130,7 @@ class Tally:
         classes, segmenter = self._judges.classes, self._judges.segmenter
         assert classes is not None
         height, width = made.shape[1:3]
-        maps = [one.pair.a if classes.side == "A" else one.pair.b for one in examples]
+        maps = [one.encoded.decode_sides((classes.side, "rgb"))[0] for one in examples]
         true = [classes.true_labels(one, height, width) for one in maps]
         given = {"made": segmenter(made) if segmenter else [classes.nearest(one.made) for one in examples]}
         if segmenter:

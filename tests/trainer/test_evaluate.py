@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from pix2pix_data.known_labels import LABEL_PALETTES
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, save_model
 from pix2pix_model.cli_model import app
 from pix2pix_model.device import choose_device
-from pix2pix_model.evaluate import Judging, Task, choose_judges, evaluate
+from pix2pix_model.evaluate import Judging, Task, choose_judges, evaluate, reread
 from pix2pix_model.evaluation.page import chosen_examples
 from pix2pix_model.evaluation.scores import Score
 from pix2pix_model.evaluation.tables import score_table, scores_json
@@ -197,6 +198,25 @@ def test_dropout_at_test_time_draws_the_same_for_a_picture_whatever_is_beside_it
     model = Model(dropping, told, Path("model"))
     whole, half = (evaluate(task(model, folder, limit=limit), Judges()).pictures for limit in (4, 2))
     assert [whole[0], whole[2]] == list(half)
+
+
+def test_further_inputs_come_from_datasets_of_the_same_keys(tmp_path):
+    class Mean(Copying):
+        def forward(self, pictures: Tensor) -> Tensor:
+            return (pictures[:, :3] + pictures[:, 3:]) / 2
+
+    dark, bright, gray = (np.full((SIDE_PX, SIDE_PX, 3), level, np.uint8) for level in (20, 220, 120))
+    folder, hints = pairs(tmp_path / "d", [(dark, gray)] * 2), pairs(tmp_path / "hints", [(bright, dark)] * 2)
+    first, further = SideSpec(side="A"), SideSpec(side="A", dataset="hints")
+    two = config().model_copy(update={"sides": Sides((first, further), SideSpec(side="B"))})
+    given = task(Model(Mean(1).eval(), two, Path("model")), folder)
+    with pytest.raises(UsageError, match="given 2 pictures"):
+        evaluate(given, Judges())
+    given = replace(given, also=(open_dataset(hints),))
+    assert by_key(evaluate(given, Judges()).scores)["l1"].value == 0
+    shown, titles = reread(given, Judges(), ["1"])
+    assert titles == ("A", "A of hints", "G(A)", "B")
+    assert [int(one.mean()) for one in shown["1"]] == [20, 220, 120, 120]
 
 
 def test_a_damaged_pair_is_told_and_the_others_are_measured(tmp_path):
