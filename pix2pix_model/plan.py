@@ -31,14 +31,14 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
     schedule = Schedule(recipe.train, dataset.num_pairs["train"])
     with torch.device("meta"):  # sizes without memory
         generator, discriminator = (f"{num_parameters(network) / 1e6:.2f} M" for network in build_networks(recipe))
-    against = "L1 alone" if recipe.loss.gan == "none" else f"{recipe.discriminator.name} ({discriminator})"
+    taught = "by L1 alone" if recipe.loss.gan == "none" else f"against {recipe.discriminator.name} ({discriminator})"
     device = choose_device(recipe.train.device, recipe.train.precision)
     reader = PairReader(dataset, recipe.data)
     reader.rows("train")  # tells now which keys a further dataset lacks
     return (
         f"{recipe.name}: {splits} pairs of {recipe.data.path}, {reader.sides.words} at {recipe.data.crop_size} px, "
         f"{schedule.num_steps} steps of {recipe.train.batch} ({schedule.steps_per_epoch} in an epoch)\n"
-        f"{recipe.generator.name} ({generator} parameters) against {against}, on {device.words}"
+        f"{recipe.generator.name} ({generator} parameters) {taught}, on {device.words}"
     )
 
 

@@ -65,7 +65,7 @@ def test_plain_photos_taken_for_pairs_are_noticed(recipe_path, p2p_train, tmp_pa
 
 def test_a_plan_names_no_discriminator_where_none_is_trained(recipe_path, dataset):
     assert "parameters) against patchgan (0.00 M), on" in describe(load_recipe(recipe_path), dataset)
-    assert "parameters) against L1 alone, on" in describe(load_recipe(recipe_path, ["loss.gan=none"]), dataset)
+    assert "parameters) by L1 alone, on" in describe(load_recipe(recipe_path, ["loss.gan=none"]), dataset)
 
 
 def test_pairs_of_another_shape_than_the_recipes_are_told(recipe_path, dataset):
