@@ -71,7 +71,7 @@ def import_weights(
     blocks = f" of {spec.blocks} blocks" if config.architecture == "resnet" else ""
     say(
         f"{config.architecture}{blocks}, width {spec.width}, {spec.norm} norm, {millions:.1f} million weights, "
-        f"{spec.in_channels} channels to {spec.out_channels}"
+        f"from {spec.in_channels} to {spec.out_channels} channels"
     )
     for name, value in (("direction", config.sides.direction), ("size", f"{config.crop_size} px")):
         say(f"{name} {value}: {done.origins[name]}")

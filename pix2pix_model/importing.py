@@ -120,7 +120,7 @@ def import_model(
 def _direction(options: Mapping[str, str], origins: dict[str, str]) -> Direction:
     said = options.get("direction") or options.get("which_direction")  # the latter before 2018
     if said in ("AtoB", "BtoA"):
-        origins["direction"] = f"says {options['']} beside it"
+        origins["direction"] = f"as {options['']} beside it says"
         return cast("Direction", said)
     origins["direction"] = "taken for granted, as the file does not say it; --direction BtoA is the other way"
     return "AtoB"
@@ -129,7 +129,7 @@ def _direction(options: Mapping[str, str], origins: dict[str, str]) -> Direction
 def _size(options: Mapping[str, str], read: AuthorsGenerator, origins: dict[str, str]) -> PictureSize:
     said = options.get("crop_size") or options.get("fineSize") or ""
     if said.isdecimal() and 16 <= int(said) <= 4096:
-        origins["size"] = f"says {options['']} beside it"
+        origins["size"] = f"as {options['']} beside it says"
         return PictureSize(int(said), int(said))
     origins["size"] = (
         "follows from its depth" if read.architecture == "unet" else "taken for granted, as the file does not say it"
