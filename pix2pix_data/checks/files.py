@@ -30,7 +30,7 @@ def broken_findings(broken: Sequence[Broken], num_pairs: int) -> list[Finding]:
         Finding(
             "damaged-pairs",
             "error",
-            f"pairs of {num_pairs} cannot be read: {shown}{more}",
+            f"{len(broken)} of {num_pairs} pairs cannot be read: {shown}{more}",
             len(broken),
             tuple((one.name,) for one in broken[:10]),
             "training stops at the first of them",

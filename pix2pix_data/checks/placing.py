@@ -160,7 +160,7 @@ def _some_shifted(looks: Sequence[PairLook], off: Sequence[tuple[float, PairLook
         Finding(
             "shifted-pairs",
             _severity(shifted, looks),
-            f"B is shifted against A, unlike in most pairs, by {off[-1][0]:.0f} to {off[0][0]:.0f} px",
+            f"B is shifted against A, unlike in most pairs, by {_range(off[-1][0], off[0][0])} px",
             len(off),
             _examples(shifted),
             "the generator learns to blur what it cannot place",
@@ -180,6 +180,10 @@ def _severity(some: Sequence[PairLook], looks: Sequence[PairLook]) -> Severity:
 
 def _examples(looks: Sequence[PairLook]) -> tuple[tuple[str, ...], ...]:
     return tuple((look.name,) for look in looks[:10])
+
+
+def _range(least: float, most: float) -> str:
+    return f"{most:.0f}" if round(least) == round(most) else f"{least:.0f} to {most:.0f}"
 
 
 def _side(pixels: float, plus: str, minus: str) -> str:

@@ -230,7 +230,7 @@ def _blank(looks: Sequence[PairLook]) -> list[Finding]:
         Finding(
             "blank-sides",
             "error" if len(blank) > len(looks) / 2 else "warning",
-            f"a side has one colour alone: A of {num_a} pairs, B of {num_b}",
+            f"a side has one colour alone (A: {num_a}, B: {num_b})",
             len(blank),
             tuple((look.name,) for look in blank[:10]),
             "a blank condition asks for any picture, a blank target for none",

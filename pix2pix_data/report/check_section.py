@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pix2pix_data.findings import CheckResult, Finding
 from pix2pix_data.report.markup import Html, element, join
 from pix2pix_data.report.sampling import ShownPair
-from pix2pix_data.report.section import Section, command, counted, portion
+from pix2pix_data.report.section import Section, command, counted, name_caption, portion
 
 __all__ = ["check_section", "examples_to_show"]
 
@@ -39,8 +41,12 @@ def check_section(name: str, result: CheckResult | None, thumbnails: dict[str, S
         return Section("check", "Check", "Not checked when this page was made.", command(f"p2p-data check {name}"))
     looked_at = portion(result.facts.num_looked_at, sum(result.facts.num_pairs.values()))
     verdict = "The gravest findings come first." if result.findings else "Nothing wrong was found."
-    findings = join(_finding(finding, thumbnails) for finding in result.findings)
-    return Section("check", "Check", f"{looked_at} looked at. {verdict}", findings)
+    findings = [_finding(finding, thumbnails) for finding in result.findings]
+    if num_mended := sum(bool(finding.mends) for finding in result.findings):
+        told = f"{counted(num_mended, 'findings')} can be mended safely, in a new folder:"
+        line = command(f"p2p-data check {shlex.quote(name)} --fix")
+        findings = [element("div", element("p", told), line, class_="mend"), *findings]
+    return Section("check", "Check", f"{looked_at} looked at. {verdict}", join(findings))
 
 
 def _finding(finding: Finding, thumbnails: dict[str, ShownPair]) -> Html:
@@ -52,7 +58,7 @@ def _finding(finding: Finding, thumbnails: dict[str, ShownPair]) -> Html:
     if finding.why:
         parts.append(element("p", _capitalized(finding.why)))
     if finding.fix:
-        is_command = finding.fix.startswith("p2p-")
+        is_command = finding.fix.startswith("p2p-") and ", " not in finding.fix
         parts.append(command(finding.fix) if is_command else element("p", f"To do: {finding.fix}"))
     shown = [example for example in finding.examples if any(name in thumbnails for name in example)]
     if shown:
@@ -76,4 +82,4 @@ def _example(example: tuple[str, ...], thumbnails: dict[str, ShownPair]) -> Html
 
 def _thumbnail(name: str, pair: ShownPair) -> Html:
     pictures = element("p", pair.reason) if pair.reason else element("div", pair.a, pair.b, class_="sides")
-    return element("figure", pictures, element("figcaption", name, title=name))
+    return element("figure", pictures, name_caption(name))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pix2pix_data.report.markup import Html, element
 
-__all__ = ["Section", "command", "counted", "portion"]
+__all__ = ["Section", "command", "counted", "name_caption", "portion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ def command(line: str) -> Html:
     """Write a command line with a button that copies it, which a script brings to life."""
     button = element("button", "Copy", type="button", class_="copy", hidden=True)
     return element("div", element("pre", element("code", line)), button, class_="command")
+
+
+def name_caption(name: str) -> Html:
+    """Write the name of a pair under it; of a long one the end is seen, which tells it from its neighbours."""
+    return element("figcaption", element("bdi", name, dir="ltr"), class_="name", title=name)
 
 
 def counted(number: int, things: str) -> str:

@@ -10,7 +10,7 @@ from pix2pix_data.report.markup import Html, element, join
 from pix2pix_data.report.origin import Origin
 from pix2pix_data.report.rejects import REASONS_LISTED, Reason, Reject
 from pix2pix_data.report.sampling import Sample, ShownPair
-from pix2pix_data.report.section import Section, command, counted, portion
+from pix2pix_data.report.section import Section, command, counted, name_caption, portion
 
 __all__ = ["colors_section", "origin_section", "pairs_section", "palette_section", "rejects_section", "sizes_section"]
 
@@ -38,7 +38,7 @@ def _choice(name: str, *, checked: bool) -> Html:
 
 
 def _pair(pair: ShownPair) -> Html:
-    caption = element("figcaption", pair.key, title=pair.key)
+    caption = name_caption(pair.key)
     if pair.reason:
         return element("figure", element("p", f"Cannot be shown: {pair.reason}", class_="unreadable"), caption)
     slider = element(

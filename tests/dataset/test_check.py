@@ -130,7 +130,7 @@ def test_a_shift_of_all_pairs_is_measured(plant, right, down):
 def test_single_shifted_pairs_are_named(plant):
     findings, _ = found(plant(lambda i, a, b: (a, np.roll(b, (7, 11), (0, 1))) if i in (7, 14) else (a, b)))
     assert named(findings["shifted-pairs"]) == {"train/07", "train/14"}
-    assert "13 to 13 px" in findings["shifted-pairs"].what
+    assert "by 13 px" in findings["shifted-pairs"].what
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset, shard_path, write_shard
 from pix2pix_data.errors import FormatError
 from pix2pix_data.findings import CheckResult, Facts, Finding
+from pix2pix_data.mends import LeaveOut
 from pix2pix_data.images import encode_png, write_png
 from pix2pix_data.report import write_report
 from pix2pix_data.report.markup import element
@@ -109,6 +110,15 @@ def test_findings_show_their_worst_examples_side_by_side(tmp_path):
     assert "test/000003" in page.texts
     assert "Also: train/000004 = test/000004, train/000005 = test/000005" in " ".join(page.texts)
     assert "To do: Do this" in page.texts
+
+
+def test_what_can_be_mended_is_told_with_the_command(tmp_path):
+    dataset = write_dataset(tmp_path / "pairs", {"train": 3})
+    mend = LeaveOut((("train/000001", "blank"),))
+    finding = Finding("blank-sides", "warning", "x", 1, (("train/000001",),), mends=(mend,))
+    texts = page_of(dataset, result_of(dataset, finding)).texts
+    assert "1 finding can be mended safely, in a new folder:" in texts
+    assert "p2p-data check pairs --fix" in texts
 
 
 def test_a_clean_dataset_and_an_unchecked_one_say_so(tmp_path):
