@@ -13,7 +13,8 @@ import numpy as np
 from PIL import ImageOps
 
 from pix2pix_data.errors import ImageError
-from pix2pix_data.images import check_size, decode_rgb, open_picture, profile_to_srgb, to_levels, to_srgb
+from pix2pix_data.images import check_size, decode_rgb, open_picture
+from pix2pix_data.srgb import ORIENTATION_TAG, TURNS, profile_to_srgb, to_levels, to_srgb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,16 +62,6 @@ CHANNELS: dict[ChannelsName, Channels] = {
 }
 
 _LUMA = np.array([19595, 38470, 7471], np.uint64)  # ITU-R BT.601 over 2**16, whose sum they are: gray stays as it is
-_TURNS = {  # what undoes the EXIF orientation of (H, W, C) pixels: TIFF 6.0, tag 274
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
-    7: lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
-}
-_ORIENTATION = 274
 
 
 def decode_channels(content: bytes, name: ChannelsName) -> Pixels:
@@ -120,7 +111,7 @@ def _decode_16(content: bytes) -> Pixels:
         check_size(image.width, image.height)
         if image.mode == "F" or image.mode.startswith("I"):
             upright = ImageOps.exif_transpose(image)
-            return to_levels(np.asarray(upright), 65535).astype(np.uint16)[:, :, None]
+            return to_levels(np.asarray(upright), 65535)[:, :, None]
         is_deep_png = image.format == "PNG" and content[24] == 16  # bits of a sample, in the head of every PNG
         if (is_deep_png or image.format == "TIFF") and (pixels := _decode_deep(content, image)) is not None:
             return pixels
@@ -137,8 +128,8 @@ def _decode_deep(content: bytes, image: Image.Image) -> Pixels | None:
     if profile and profile_to_srgb(profile, "RGB") is not None:
         raise ImageError("16-bit colours in another space than sRGB: convert the file to sRGB first")
     order = [2, 1, 0, 3][: pixels.shape[2]]
-    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-    upright = pixels if turn is None else turn(pixels)
+    orientation = image.getexif().get(ORIENTATION_TAG, 1)
+    upright = TURNS[orientation](pixels) if orientation in TURNS else pixels
     return np.ascontiguousarray(upright[:, :, order])
 
 

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from pix2pix_data.atomic import write_file
 from pix2pix_data.errors import ImageError
+from pix2pix_data.srgb import ORIENTATION_TAG, to_srgb
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,15 +42,12 @@ __all__ = [
     "encode_png",
     "fit_to",
     "open_picture",
-    "profile_to_srgb",
     "read_file",
     "read_photo",
     "read_rgb",
     "resize",
     "resize_bicubic",
     "resize_nearest",
-    "to_levels",
-    "to_srgb",
     "write_png",
 ]
 
@@ -204,68 +202,7 @@ def _to_photo(image: Image.Image, enough: tuple[int, int] | None) -> Photo:
         and not image.getexif()
         and getattr(image, "n_frames", 1) == 1
     )
-    upright = ImageOps.exif_transpose(image)
-    return Photo(to_srgb(upright), plain)
-
-
-def to_srgb(image: Image.Image) -> RGB:
-    """Convert a loaded picture of any mode to sRGB pixels, transparency on white."""
-    if image.mode in ("F", "I") or image.mode.startswith("I;16"):
-        return np.repeat(to_levels(np.asarray(image), 255).astype(np.uint8)[:, :, None], 3, axis=2)
-    profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
-        image = Image.fromarray(_on_white(np.asarray(image.convert("RGBA"))))
-    if image.mode == "LAB":
-        return np.array(ImageCms.applyTransform(image, _lab_to_srgb()))
-    if profile:
-        image = _by_profile(image, profile)
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def to_levels(values: npt.NDArray[Any], highest: int) -> npt.NDArray[np.float64]:
-    """Bring gray pixels of any depth to whole levels in [0, `highest`]; `decode_photo` says what is taken as white."""
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite([low, high]).all():
-        raise ImageError("the picture holds NaN or infinite values")
-    is_float = values.dtype.kind == "f"
-    for white in (1.0, 255.0) if is_float else (65535.0,):
-        if low >= 0 and high <= white:
-            low, high = 0.0, white
-            break
-    scaled: npt.NDArray[np.float64] = np.rint((values.astype(np.float64) - low) * (highest / max(high - low, 1e-12)))
-    return scaled
-
-
-def _on_white(rgba: npt.NDArray[np.uint8]) -> RGB:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    blended = rgba[:, :, :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255, which fits
-    return ((blended + 127) // 255).astype(np.uint8)
-
-
-def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    if image.mode not in ("RGB", "L", "CMYK"):
-        image = image.convert("RGB")
-    to_srgb = profile_to_srgb(profile, image.mode)
-    if to_srgb is None:
-        return image
-    return ImageCms.applyTransform(image, to_srgb) or image
-
-
-@functools.lru_cache(maxsize=16)
-def profile_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the transform for a colour profile, or None where it is sRGB already, damaged, or for another mode."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return None
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return None
-
-
-@functools.cache
-def _lab_to_srgb() -> ImageCms.ImageCmsTransform:
-    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+    return Photo(to_srgb(image, orientation=image.getexif().get(ORIENTATION_TAG, 1)), plain)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from pix2pix_data.checks.seam import SeamSums, columns_in_blocks, seam_sums
 from pix2pix_data.checks.sides import SideLook, look_at_side
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import decode_rgb, open_picture
+from pix2pix_data.srgb import ORIENTATION_TAG
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
 __all__ = ["Broken", "PairLook", "Sums", "look_at"]
-
-_ORIENTATION_TAG = 0x0112  # of EXIF; 1 is upright
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ def _oddities(content: bytes) -> list[str]:
             "files of 16 bits a channel, or floats": mode in ("I", "F") or ";16" in mode,
             f"files in {mode} instead of RGB": mode in ("CMYK", "YCbCr", "LAB", "HSV"),
             "files with transparency, which is laid on white": image.has_transparency_data,
-            "files that EXIF says to turn": may_turn and image.getexif().get(_ORIENTATION_TAG, 1) != 1,
+            "files that EXIF says to turn": may_turn and image.getexif().get(ORIENTATION_TAG, 1) != 1,
             "animations, of which the first frame is taken": getattr(image, "n_frames", 1) > 1,
             "files with a colour profile": bool(image.info.get("icc_profile")),
         }

@@ -220,7 +220,7 @@ FLOORS = [
         "mends",
         "ordered_work",
     },
-    {"images", "channels", "maker", "palette_file", "known_labels"},
+    {"images", "srgb", "channels", "maker", "palette_file", "known_labels"},
     {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures", "side_facts"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
