@@ -87,8 +87,8 @@ def import_(
         for reason, num in reasons.most_common(5):
             result(f"  {num} x {reason}")
         result(f"  each one: {out / 'failures.jsonl'}")
-    if opened.tree.others:
-        say(f"  {len(opened.tree.others)} other files are no pictures; build.json names them")
+    if opened.others:
+        say(f"  {len(opened.others)} other files are no pictures; build.json names them")
     report_new(out, photos=path)
     result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
     result(f"next: p2p-data check {shlex.quote(str(out))}")

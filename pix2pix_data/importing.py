@@ -60,6 +60,11 @@ class Opened:
     found: Found
     options: ImportOptions
 
+    @property
+    def others(self) -> tuple[Path, ...]:
+        """Files that are no pictures, nor tables or archives of pairs."""
+        return self.tree.others + self.found.others
+
 
 @dataclass(slots=True)
 class ImportSummary:
@@ -218,7 +223,7 @@ def _write_rest(opened: Opened, out: Path, name: str, summary: ImportSummary, fa
         },
         "version": __version__,
     }
-    others = [to_utf8(file.as_posix()) for file in opened.tree.others]
+    others = [to_utf8(file.as_posix()) for file in opened.others]
     record: Mapping[str, object] = {
         "identity": identity,
         "pairs": summary.num_pairs,

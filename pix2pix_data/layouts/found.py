@@ -60,6 +60,8 @@ class Found:
         What gives no pair, known before any picture is read.
     doubt : str or None
         Why these may be no pairs at all, for the user to judge.
+    others : tuple of Path
+        Tables and archives of the tree that have no part in it.
     """
 
     layout: str
@@ -67,6 +69,7 @@ class Found:
     read: Callable[[str], Iterator[RawPair | Failed]]
     failed: tuple[Failed, ...] = field(default=())
     doubt: str | None = None
+    others: tuple[Path, ...] = ()
 
 
 def read_file_pairs(tree: FileTree, pairs: Iterable[FilePair]) -> Iterator[RawPair | Failed]:

@@ -91,7 +91,8 @@ def _found(
     failed = (_alone(to_utf8(file.as_posix())) for file in pictures if file not in used)
     pairs = sort_splits(pairs)
     num_pairs = {split: len(members) for split, members in pairs.items()}
-    return Found(layout, num_pairs, lambda split: read_file_pairs(tree, pairs[split]), tuple(failed), doubt)
+    others = tuple(file for file in tree.files if not is_picture(file) and file.name != PAIRS_FILE)
+    return Found(layout, num_pairs, lambda split: read_file_pairs(tree, pairs[split]), tuple(failed), doubt, others)
 
 
 def _alone(name: str) -> Failed:

@@ -96,10 +96,14 @@ def test_two_folders_keep_their_bytes_and_splits(take_in, sides, tmp_path, patte
 
 def test_a_picture_without_a_partner_is_accounted_for(take_in, sides, tmp_path):
     files = folders_of(sides) | {"trainA/7.png": sides[0][0], "trainB/8.jpg": sides[0][1], "trainA/notes.txt": b"hello"}
+    files["trainA/prices.csv"] = b"1,2"
     pairs, failed = take_in(write(tmp_path / "in", files))
     assert len(pairs) == 4
     assert failed == dict.fromkeys(("trainA/7.png", "trainB/8.jpg"), "no partner, or in no folder of a split")
-    assert json.loads((tmp_path / "out" / "build.json").read_text())["others"] == ["trainA/notes.txt"]
+    assert json.loads((tmp_path / "out" / "build.json").read_text())["others"] == [
+        "trainA/notes.txt",
+        "trainA/prices.csv",
+    ]
 
 
 def test_folders_a_and_b_without_splits_are_training_pairs(take_in, sides, tmp_path):
