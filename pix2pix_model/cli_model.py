@@ -11,7 +11,7 @@ import typer
 
 from pix2pix_data.console import duration, exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
-from pix2pix_model import _evaluate_command, _import_command
+from pix2pix_model import _evaluate_command, _export_command, _import_command
 
 __all__ = ["app", "main"]
 
@@ -99,6 +99,7 @@ def translate(
 
 
 app.command("evaluate", help=_evaluate_command.HELP)(_evaluate_command.evaluate)
+app.command("export", help=_export_command.HELP)(_export_command.export_model)
 app.command("import", help=_import_command.HELP)(_import_command.import_weights)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
     from pix2pix_data.pair import RGB
 
-__all__ = ["Job", "Source", "Translated", "encode_picture", "find_inputs", "run_generator", "translate"]
+__all__ = ["Job", "Source", "Translated", "encode_picture", "find_inputs", "read_jobs", "run_generator", "translate"]
 
 _MAX_PIXELS = 1 << 23  # 8 megapixels: the U-Net's activations take about 2 GB then
 _BATCH_PIXELS = 1 << 19
@@ -80,7 +80,7 @@ def translate(model: Model, source: Source, out: Path, *, device: Device, size_p
     captions: list[str] = []
     failures: list[Failed] = []
     with ProgressLine("Translating", len(source.jobs), unit="pictures") as progress:
-        for batch in _batches(_read(source, sides, views, size_px, failures)):
+        for batch in _batches(read_jobs(source, sides, views, size_px, failures)):
             made = run_generator(generator, views, [given for _, given, _ in batch], device)
             for (job, given, target), picture in zip(batch, made, strict=True):
                 write_file(out / f"{job.key}.png", encode_picture(views.target, picture))
@@ -161,7 +161,9 @@ def _check_key(key: str) -> None:
         raise ImageError("this key leads out of the output folder", where=key)
 
 
-def _read(source: Source, sides: Sides, views: Views, size_px: int | None, failures: list[Failed]) -> Iterator[_Read]:
+def read_jobs(
+    source: Source, sides: Sides, views: Views, size_px: int | None, failures: list[Failed]
+) -> Iterator[_Read]:
     """Read the inputs of each job and, from a dataset, its target; what cannot be used goes to `failures`."""
     for job, row in read_rows(source):
         try:

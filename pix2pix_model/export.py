@@ -1,0 +1,257 @@
+"""A trained generator as one file for other programs, ONNX or torch.export, and the proof that it answers the same."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import torch
+import torch.fx.experimental._config
+from torch import Tensor, nn
+
+from pix2pix_data.atomic import write_file
+from pix2pix_data.errors import CheckpointError, ImageError, MissingExtraError, UsageError
+from pix2pix_data.pair import Failed
+from pix2pix_model.checkpoint import Model
+from pix2pix_model.inputs import Source
+from pix2pix_model.translate import read_jobs
+from pix2pix_model.views import to_tensor, views_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["HIGHEST_DIFFERENCE", "Difference", "ExportFormat", "export", "pictures_to_prove", "sizes_to_prove"]
+
+ExportFormat: TypeAlias = Literal["onnx", "pt2"]
+_Run: TypeAlias = Callable[[Tensor], Tensor]
+
+HIGHEST_DIFFERENCE = {"float32": 1e-4, "float16": 2e-2}
+"""From the generator's own answers, whose range is [-1, 1]: 0.0001 is a hundredth of a grey level, 0.02 are two and a
+half. The former is what the order of sums may do, the latter what half precision may."""
+
+_LARGEST_PX = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far an exported file's answer is from the generator's, for one picture.
+
+    Attributes
+    ----------
+    height, width : int
+        Of the picture, in pixels.
+    highest, mean : float
+        Absolute, in the generator's range [-1, 1].
+    """
+
+    height: int
+    width: int
+    highest: float
+    mean: float
+
+
+class _InHalfPrecision(nn.Module):
+    """Computes in float16 between float32 pictures, so that a program need not know."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator.half()
+
+    def forward(self, a: Tensor) -> Tensor:
+        made: Tensor = self.generator(a.half())
+        return made.float()
+
+
+def export(model: Model, out: Path, pictures: Sequence[Tensor], *, to: ExportFormat, half: bool) -> list[Difference]:
+    """Write a generator as one file, once it has been proved to give the generator's own answers.
+
+    The file takes `a`, float32 (N, in_channels, H, W) in [-1, 1], and gives `b`, (N, out_channels, H, W); N, H and W
+    may be anything, H and W multiples of the generator's. What config.json says is inside, test-time behaviour too.
+
+    Parameters
+    ----------
+    model : Model
+        As it is to behave; dropout must be off.
+    out : Path
+        The file.
+    pictures : sequence of Tensor of shape (1, in_channels, H, W)
+        What to prove it on.
+    to : {"onnx", "pt2"}
+    half : bool
+        Compute in float16.
+
+    Returns
+    -------
+    list of Difference
+        One for each picture.
+
+    Raises
+    ------
+    UsageError
+        If the model draws dropout: no two answers would be the same.
+    CheckpointError
+        If an answer is farther from the generator's than `HIGHEST_DIFFERENCE`; nothing is written then.
+    MissingExtraError
+        If onnx or onnxscript is missing.
+    """
+    if model.config.test_time.dropout:
+        raise UsageError("a model that draws dropout cannot be exported", where=model.path, fix="export it without")
+    with torch.no_grad():
+        expected = [model.generator(picture) for picture in pictures]
+    beside = out.with_name(f".{out.name}.part")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        run = (_write_onnx if to == "onnx" else _write_pt2)(model, beside, half=half)
+        differences = [_difference(run(given), own) for given, own in zip(pictures, expected, strict=True)]
+        bound = HIGHEST_DIFFERENCE["float16" if half else "float32"]
+        # Not "above the bound": an answer that is no number is no answer.
+        if wrong := [one for one in differences if not one.highest <= bound]:
+            told = ", ".join(f"{one.width}x{one.height}: {one.highest:.2g}" for one in wrong)
+            raise CheckpointError(f"the exported file answers otherwise than the model, by more than {bound}: {told}")
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
+    return differences
+
+
+def sizes_to_prove(model: Model) -> list[tuple[int, int]]:
+    """Return the sizes to prove an export on, as (height, width): that of the training, a larger and a narrow one."""
+    multiple, smallest = int(model.generator.multiple_px), int(model.generator.smallest_px)  # type: ignore[arg-type]
+    side = model.config.crop_size.shorter
+    narrow = max(smallest, side // 2 // multiple * multiple)
+    wide = -(-3 * side // 2 // multiple) * multiple
+    return [(side, side), (side, wide), (wide + multiple, narrow)]
+
+
+def pictures_to_prove(model: Model, source: Source | None) -> list[Tensor]:
+    """Return pictures to prove an export on, one of each size of `sizes_to_prove`.
+
+    Parameters
+    ----------
+    model : Model
+    source : Source or None
+        Its first pictures are taken; None draws noise.
+
+    Returns
+    -------
+    list of Tensor of shape (1, in_channels, H, W)
+
+    Raises
+    ------
+    ImageError
+        If none of the first pictures can be read.
+    """
+    sizes = sizes_to_prove(model)
+    if source is None:
+        generator = torch.Generator().manual_seed(0)
+        return [torch.rand(1, model.config.spec.in_channels, *size, generator=generator) * 2 - 1 for size in sizes]
+    views, failures = views_of(model.config.sides), list[Failed]()
+    jobs = read_jobs(source, model.config.sides, views, model.config.crop_size.shorter, failures)
+    read = [stored for _, stored, _ in islice(jobs, len(sizes))]
+    if not read:
+        raise ImageError(failures[0].reason, where=failures[0].source)
+    pictures = []
+    for (height, width), inputs in zip(sizes, cycle(read), strict=False):
+        resized = [view.resized(one, width, height) for view, one in zip(views.inputs, inputs, strict=True)]
+        pictures.append(views.given([to_tensor(one[None]) for one in resized]))
+    return pictures
+
+
+def _difference(made: Tensor, own: Tensor) -> Difference:
+    apart = (made.float() - own.float()).abs()
+    height, width = own.shape[-2:]
+    return Difference(height, width, float(apart.max()), float(apart.mean()))
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep to ourselves what torch's exporter says of its own insides, such as that torchvision is not there."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+# --- the two formats ----------------------------------------------------------------------------------------------
+
+
+def _write_pt2(model: Model, path: Path, *, half: bool) -> _Run:
+    program = _program(model, half=half)
+    with path.open("wb") as file:
+        torch.export.save(program, file, extra_files={"config.json": _facts(model, half=half)["p2p"]})
+    with path.open("rb") as file:
+        loaded = torch.export.load(file).module()
+    return lambda a: loaded(a)
+
+
+def _write_onnx(model: Model, path: Path, *, half: bool) -> _Run:
+    try:
+        import onnxscript  # noqa: F401 - the exporter stands on it, and tells its absence by a traceback
+        from onnx.helper import set_model_props
+    except ImportError:
+        raise MissingExtraError("onnx", "onnx") from None
+    import onnxruntime
+
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            _program(model, half=half), (), input_names=["a"], output_names=["b"], dynamo=True, verbose=False
+        )
+    assert program is not None
+    proto = _without_traces(program.model_proto)
+    set_model_props(proto, _facts(model, half=half))
+    content = proto.SerializeToString()
+    write_file(path, content)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return lambda a: torch.from_numpy(session.run(None, {"a": a.numpy()})[0])
+
+
+def _program(model: Model, *, half: bool) -> torch.export.ExportedProgram:
+    """Trace the generator for any number of pictures of any size that it takes."""
+    multiple, smallest = int(model.generator.multiple_px), int(model.generator.smallest_px)  # type: ignore[arg-type]
+    least = -(-smallest // multiple)
+    height, width = (multiple * torch.export.Dim(side, min=least, max=_LARGEST_PX // multiple) for side in ("h", "w"))
+    network = _InHalfPrecision(copy.deepcopy(model.generator)) if half else model.generator
+    example = torch.zeros(2, model.config.spec.in_channels, multiple * (least + 1), multiple * (least + 2))
+    shapes = ({0: torch.export.Dim("n"), 2: height, 3: width},)
+    # At the size of the training a U-Net's bottleneck is one pixel; the tracer would hold that case to be another
+    # program, and leave it out.
+    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        return torch.export.export(network.eval(), (example,), dynamic_shapes=shapes)
+
+
+def _facts(model: Model, *, half: bool) -> dict[str, str]:
+    """Return what the file says of itself, in words and, under "p2p", as config.json."""
+    multiple = int(model.generator.multiple_px)  # type: ignore[arg-type]
+    return {
+        "name": model.config.name,
+        "a": f"what it is given, float32 (N, {model.config.spec.in_channels}, H, W) in [-1, 1]",
+        "b": f"what it makes, float32 (N, {model.config.spec.out_channels}, H, W) in [-1, 1]",
+        "multiple_px": str(multiple),
+        "precision": "float16" if half else "float32",
+        "test_time": model.config.test_time.in_words(),
+        "p2p": model.config.model_dump_json(),
+    }
+
+
+def _without_traces(proto: ModelProto) -> ModelProto:
+    """Drop what the exporter tells of the program that it traced: names of this machine's files among them."""
+    graph = proto.graph
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*graph.value_info, *graph.input, *graph.output, *graph.initializer]:
+        del value.metadata_props[:]
+    del graph.value_info[:], graph.metadata_props[:], proto.metadata_props[:]
+    return proto
