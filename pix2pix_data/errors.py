@@ -8,6 +8,7 @@ P2PError
 ├── HubError            the Hugging Face hub refuses, cannot be reached, or gives something else
 ├── RecipeError         a training recipe with faults
 ├── CheckpointError     a run or model that cannot be loaded
+├── TrainingError       a run that cannot go on
 └── MissingExtraError   an optional package that is not installed
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "MissingExtraError",
     "P2PError",
     "RecipeError",
+    "TrainingError",
     "UsageError",
 ]
 
@@ -78,6 +80,10 @@ class RecipeError(P2PError):
 
 class CheckpointError(P2PError):
     """A run or model that cannot be loaded."""
+
+
+class TrainingError(P2PError):
+    """A run that cannot go on: numbers that are not finite, a full disk."""
 
 
 class MissingExtraError(P2PError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,32 +21,47 @@ class Clock:
     def __init__(self, num_images: int) -> None:
         self._num_images = num_images
         self._start_s = self._asked_s = self._saved_s = time.monotonic()
-        self._spent_s: defaultdict[str, float] = defaultdict(float)
-        self._data_when_asked_s = 0.0
+        self._validation_s = 0.0
+        self._num_batches, self._batch_s = 0, 0.0
 
     @contextmanager
-    def on(self, what: str) -> Iterator[None]:
-        """Count the time of a block as spent on `what`."""
+    def batch(self) -> Iterator[None]:
+        """Take the time of making a batch.
+
+        Only the first one since the clock was asked counts: the pixels of later ones reach a GPU after it has done the
+        step before, and that time would be counted too.
+        """
         start_s = time.monotonic()
-        try:
-            yield
-        finally:
-            self._spent_s[what] += time.monotonic() - start_s
+        yield
+        if self._num_batches == 0:
+            self._batch_s = time.monotonic() - start_s
+        self._num_batches += 1
 
-    def share(self, what: str) -> float:
-        """Return the share of all the time so far that was spent on `what`."""
-        return self._spent_s[what] / max(time.monotonic() - self._start_s, 1e-9)
+    @contextmanager
+    def validation(self) -> Iterator[None]:
+        """Take the time of measuring."""
+        start_s = time.monotonic()
+        yield
+        self._validation_s += time.monotonic() - start_s
 
-    def since_asked(self, num_images: int) -> dict[str, float]:
-        """Return images_per_s and data_share since the last call; samples and checkpoints are part of that time.
+    @property
+    def validation_share(self) -> float:
+        """Share of all the time so far that measuring took."""
+        return self._validation_s / max(time.monotonic() - self._start_s, 1e-9)
 
-        data_share is the share of the time that was spent on making batches.
+    def speeds(self, num_images: int) -> dict[str, float]:
+        """Return images_per_s and data_share since this was last asked, right after a wait for the device.
+
+        Samples, measurements and checkpoints are part of that time; data_share is that of making batches.
         """
         now_s = time.monotonic()
         elapsed_s = max(now_s - self._asked_s, 1e-9)
-        num_seen, data_s = num_images - self._num_images, self._spent_s["data"] - self._data_when_asked_s
-        self._num_images, self._asked_s, self._data_when_asked_s = num_images, now_s, self._spent_s["data"]
-        return {"images_per_s": num_seen / elapsed_s, "data_share": data_s / elapsed_s}
+        speeds = {
+            "images_per_s": (num_images - self._num_images) / elapsed_s,
+            "data_share": min(self._batch_s * self._num_batches / elapsed_s, 1.0),
+        }
+        self._num_images, self._asked_s, self._num_batches = num_images, now_s, 0
+        return speeds
 
     def checkpoint_is_due(self, minutes: float) -> bool:
         return time.monotonic() - self._saved_s >= minutes * 60

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -11,6 +14,7 @@ from torch import nn
 
 from pix2pix_data.atomic import write_file
 from pix2pix_data.dataset import PairDataset
+from pix2pix_data.errors import TrainingError
 from pix2pix_data.images import write_png
 from pix2pix_data.sheet import draw_sheet
 from pix2pix_model.device import Device
@@ -20,7 +24,17 @@ from pix2pix_model.recipe import Recipe
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["RunLog", "Samples"]
+__all__ = ["RunLog", "Samples", "full_disk_told"]
+
+
+@contextmanager
+def full_disk_told(run_path: Path) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be written into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        fix = "make room, then give the same command again: it goes on from the last checkpoint, which is whole"
+        raise TrainingError(f"cannot be written: {error.strerror or error}", where=run_path, fix=fix) from error
 
 
 class RunLog:
@@ -41,6 +55,7 @@ class RunLog:
         _cut_back(self._metrics_path, step)
         self._file = self._metrics_path.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run_path / "tensorboard"), purge_step=step + 1)
+        self._hook_before, threading.excepthook = threading.excepthook, _say_once
 
     def __enter__(self) -> Self:
         return self
@@ -48,8 +63,11 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._board.close()
+        try:
+            self._file.close()
+        finally:
+            self._board.close()
+            threading.excepthook = self._hook_before
 
     def metrics(self, step: int, epoch: int, values: dict[str, float]) -> None:
         """Write one line, and the same to TensorBoard."""
@@ -67,6 +85,12 @@ class RunLog:
         """Bring everything to disk: a checkpoint is worth no more than the log up to it."""
         self._file.flush()
         self._board.flush()
+
+
+def _say_once(failed: threading.ExceptHookArgs) -> None:
+    """Keep quiet about a full disk in TensorBoard's thread: the next call here raises the same error."""
+    if not isinstance(failed.exc_value, OSError):
+        threading.__excepthook__(failed)
 
 
 def _cut_back(path: Path, step: int) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from pix2pix_model.weights_file import (
     with_prefix,
 )
 
-__all__ = ["load_state", "save_state", "weights_of"]
+__all__ = ["load_state", "save_state", "tensors_of"]
 
 _KEPT = 2  # newest checkpoints of a run, beside the best
 _OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
@@ -42,6 +41,8 @@ _OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
 
 def save_state(checkpoints_dir: Path, state: TrainState, config: ModelConfig) -> None:
     """Write the state as the newest checkpoint, then remove all but the newest two and the best.
+
+    `config` describes the generator; the number of steps is the state's.
 
     Raises
     ------
@@ -56,10 +57,10 @@ def save_state(checkpoints_dir: Path, state: TrainState, config: ModelConfig) ->
         "best": asdict(state.best) if state.best else None,
     }
     with folder_beside(folder) as beside:
-        save_file(weights_of(state), beside / WEIGHTS)
-        save_file(dict(_moments(state)), beside / _OPTIMIZER)
+        save_file(_weights(state), beside / WEIGHTS)
+        save_file(_moments(state), beside / _OPTIMIZER)
         (beside / _STATE).write_text(json.dumps(progress, indent=1) + "\n")
-        (beside / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
+        (beside / CONFIG).write_text(config.model_copy(update={"steps": state.step}).model_dump_json(indent=1) + "\n")
     write_file(checkpoints_dir / "last", f"{folder.name}\n")
     if state.best:
         write_file(checkpoints_dir / "best", f"{_name(state.best.step)}\n")
@@ -94,7 +95,12 @@ def load_state(checkpoint_dir: Path, state: TrainState) -> None:
         state.scaler.load_state_dict(progress["scaler"])
 
 
-def weights_of(state: TrainState) -> dict[str, Tensor]:
+def tensors_of(state: TrainState) -> dict[str, Tensor]:
+    """Return all tensors that a checkpoint holds: weights, running statistics, and what the optimisers remember."""
+    return _weights(state) | {f"optimizer.{name}": tensor for name, tensor in _moments(state).items()}
+
+
+def _weights(state: TrainState) -> dict[str, Tensor]:
     """Return all weights and running statistics as "generator.encoder.0.0.weight"."""
     return {
         f"{part}.{name}": tensor
@@ -108,12 +114,14 @@ def _networks(state: TrainState) -> dict[str, nn.Module]:
     return {"generator": state.generator, "discriminator": state.discriminator, **averaged}
 
 
-def _moments(state: TrainState) -> Iterator[tuple[str, Tensor]]:
-    """Give what both optimisers remember, as "g.0.exp_avg": network, number of the parameter, moment."""
-    for part, optimizer in (("g", state.optimizer_g), ("d", state.optimizer_d)):
-        for index, moments in optimizer.state_dict()["state"].items():
-            for name, tensor in moments.items():
-                yield f"{part}.{index}.{name}", tensor
+def _moments(state: TrainState) -> dict[str, Tensor]:
+    """Return what both optimisers remember, as "g.0.exp_avg": network, number of the parameter, moment."""
+    return {
+        f"{part}.{index}.{name}": tensor
+        for part, optimizer in (("g", state.optimizer_g), ("d", state.optimizer_d))
+        for index, moments in optimizer.state_dict()["state"].items()
+        for name, tensor in moments.items()
+    }
 
 
 def _prune(checkpoints_dir: Path, state: TrainState) -> None:

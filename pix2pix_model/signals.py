@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
-
-from pix2pix_data.console import say
 
 __all__ = ["StopRequest"]
 
@@ -33,7 +33,9 @@ class StopRequest:
     def _ask(self, number: int, _frame: FrameType | None) -> None:
         self.asked = True
         self._restore()
-        say(f"{signal.Signals(number).name}: saving, then stopping")
+        # Not by print: it would fail if the signal came while a print is under way.
+        with suppress(OSError):
+            os.write(2, f"{signal.Signals(number).name}: saving, then stopping (again: stop without saving)\n".encode())
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

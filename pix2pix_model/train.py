@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
+from math import isfinite
+from pathlib import Path
 
 import torch
 
@@ -23,19 +25,21 @@ from pix2pix_model.checkpoint import (
     save_model,
 )
 from pix2pix_model.clock import Clock
+from pix2pix_model.course import Course
 from pix2pix_model.data import PairCache
 from pix2pix_model.device import choose_device
 from pix2pix_model.examples import given_examples
+from pix2pix_model.not_finite import diverged, first_not_finite
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.run_dir import RunDir
-from pix2pix_model.run_log import RunLog, Samples
-from pix2pix_model.saved_state import load_state, save_state
-from pix2pix_model.schedule import Schedule, rng_for, seed_for
+from pix2pix_model.run_log import RunLog, Samples, full_disk_told
+from pix2pix_model.saved_state import load_state, save_state, tensors_of
+from pix2pix_model.schedule import Schedule
 from pix2pix_model.sides import sides_of
 from pix2pix_model.signals import StopRequest
 from pix2pix_model.state import TrainState, build_state, generator_spec
-from pix2pix_model.step import train_step
 from pix2pix_model.validation import Validation
+from pix2pix_model.watchdog import Watchdog
 
 __all__ = ["TrainSummary", "data_facts", "model_config", "train"]
 
@@ -52,20 +56,15 @@ class TrainSummary:
 def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     """Train until the schedule ends; a run that was stopped before goes on from its last checkpoint.
 
-    On a CPU the weights are the same to the bit, however often the run was stopped.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    dataset : PairDataset
-        The one at `recipe.data.path`.
-    run : RunDir
-        A new run, or one to continue.
+    On a CPU the weights are the same to the bit, however often the run was stopped. `dataset` is the one at
+    `recipe.data.path`; `run` is a new run, or one to continue.
 
     Raises
     ------
     KeyboardInterrupt
         After Ctrl-C or SIGTERM, once everything is saved.
+    TrainingError
+        If a number is not finite any more, or the disk is full; the checkpoints before are sound.
     CheckpointError, ImageError, UsageError
         If the last checkpoint does not fit the recipe, a pair cannot be decoded, or a setting cannot be used here.
     """
@@ -79,76 +78,78 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
 
     # --- resume -----------------------------------------------------------------------------------------------
     if checkpoint_dir := last_checkpoint(run.path):
-        load_state(checkpoint_dir, state)
-        _check_unfinished(run, state.step, schedule)
-        say(f"Continuing after step {state.step} of {schedule.num_steps}")
+        _continue_from(checkpoint_dir, state, run, schedule)
     first_step = state.step
-    run.record_start(recipe, data_facts(dataset), step=first_step, device_words=device.words)
+    with full_disk_told(run.path):
+        run.record_start(recipe, data_facts(dataset), step=first_step, device_words=device.words)
 
     # --- data -------------------------------------------------------------------------------------------------
     samples, validation = Samples(dataset, recipe), Validation(dataset, recipe)
+    config = model_config(recipe, dataset)
     if samples.split == "train":
         say("There is no validation split: nothing is measured, and the samples show pairs that are trained on")
-    cache = PairCache(dataset, recipe.data, split="train", spill_dir=run.path)
+    course = Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", spill_dir=run.path))
 
     # --- train ------------------------------------------------------------------------------------------------
     num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
-    clock = Clock(num_images)
+    clock, watchdog = Clock(num_images), Watchdog(validation.pairs)
     with (
+        full_disk_told(run.path),
         RunLog(run.path, first_step) as log,
         StopRequest() as stop,
         ProgressLine("Training", total_images, unit="images", done=num_images) as progress,
     ):
         while state.step < schedule.num_steps:
             # --- one step
-            epoch, learning_rate = schedule.epoch(state.step), schedule.learning_rate(state.step)
-            state.set_learning_rate(learning_rate)
-            with clock.on("data"):
-                jitter = rng_for("jitter", recipe.train.seed, state.step)
-                batch = cache.batch(schedule.pairs(state.step), jitter, device.torch_device)
-            torch.manual_seed(seed_for("dropout", recipe.train.seed, state.step))
-            state.means.add(train_step(state, batch, recipe))
-            state.step += 1
-            state.update_average(recipe.train.ema)
+            with clock.batch():
+                batch = course.batch(state)
+            state.means.add(course.advance(state, batch))
             is_last = state.step == schedule.num_steps
             num_images = schedule.num_images(state.step)
             progress.set(num_images)
-            values: dict[str, float] = {}
+            values: dict[str, float] = {}  # of this step's line in the log
 
-            # --- measure
+            # --- read the losses: the one place where the device is waited for
             if state.step % recipe.log.metrics_every == 0 or is_last:
                 means = state.means.take()
-                values = {**means, "lr": learning_rate, **clock.since_asked(num_images)}
-                progress.set(num_images, _note(state.step, epoch, schedule, means))
-            best_before = state.best
+                if not all(map(isfinite, means.values())):
+                    raise diverged(run.path, course, state)
+                values = means | {"lr": schedule.learning_rate(state.step - 1)} | clock.speeds(num_images)
+                watchdog.look_at_log(values)
+                progress.set(num_images, _note(state.step, schedule, means))
+
+            # --- measure
             if validation.is_due(state.step, is_last=is_last):
-                with clock.on("validation"):
+                with clock.validation():
                     measured = validation.measure(state.finished, device)
+                    watchdog.look_at_generator(state.finished, measured.pictures, device, step=state.step)
                 state.best = validation.best(state.best, state.step, measured)
                 values |= measured.values
 
             # --- log
             if values:
-                log.metrics(state.step, epoch + 1, values)
+                log.metrics(state.step, schedule.epoch(state.step - 1) + 1, values)
             if state.step % recipe.log.samples_every == 0 or is_last:
                 log.samples(state.step, samples.sheet(state.finished, device))
 
             # --- save
-            stopping, is_best = stop.asked, state.best != best_before
-            if is_last or stopping or is_best or clock.checkpoint_is_due(recipe.log.checkpoint_minutes):
+            is_best = state.best is not None and state.best.step == state.step
+            is_due = clock.checkpoint_is_due(recipe.log.checkpoint_minutes)
+            if saving := is_last or is_best or is_due or stop.asked:
+                if first_not_finite(tensors_of(state)):
+                    raise diverged(run.path, course, state)
                 log.flush()
-                save_state(run.checkpoints_dir, state, model_config(recipe, dataset, state.step))
+                save_state(run.checkpoints_dir, state, config)
                 clock.saved()
-            if stopping and not is_last:
+            if stop.asked and saving and not is_last:  # one that was asked for since then waits for the next step
                 raise KeyboardInterrupt
 
     # --- finish -----------------------------------------------------------------------------------------------
-    finished = _finished(run, recipe, dataset, state)
+    finished = _finished(run, recipe, config, state, clock)
     card, examples = model_card(finished.config, recipe), given_examples(dataset, recipe.data)
     save_model(run.model_dir, finished.generator, finished.config, card, examples=examples)
-    return TrainSummary(
-        state.step - first_step, total_images - schedule.num_images(first_step), time.monotonic() - start_s
-    )
+    num_trained = total_images - schedule.num_images(first_step)
+    return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
 
 
 def data_facts(dataset: PairDataset) -> DataFacts:
@@ -156,8 +157,8 @@ def data_facts(dataset: PairDataset) -> DataFacts:
     return DataFacts(name=dataset.path.resolve().name, fingerprint=dataset.fingerprint, num_pairs=dataset.num_pairs)
 
 
-def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfig:
-    """Describe the generator of a recipe after so many steps."""
+def model_config(recipe: Recipe, dataset: PairDataset) -> ModelConfig:
+    """Describe the generator of a recipe, whatever the number of its steps."""
     return ModelConfig(
         name=recipe.name,
         architecture=recipe.generator.name,
@@ -165,29 +166,33 @@ def model_config(recipe: Recipe, dataset: PairDataset, steps: int) -> ModelConfi
         sides=sides_of(recipe.data),
         crop_size=recipe.data.crop_size,
         data=data_facts(dataset),
-        steps=steps,
         given=side_facts(dataset, recipe.data.given_side),
         version=version("pix2pix-kit"),
     )
 
 
-def _finished(run: RunDir, recipe: Recipe, dataset: PairDataset, state: TrainState) -> Model:
+def _finished(run: RunDir, recipe: Recipe, config: ModelConfig, state: TrainState, clock: Clock) -> Model:
     """Choose the generator that the run is for, and say which one it is."""
     if state.best is not None:
-        say(f"best {state.best.metric}: {state.best.value:.4g}, after step {state.best.step} (checkpoints/best)")
+        best, share = state.best, clock.validation_share
+        say(f"Best {best.metric}: {best.value:.4g} after step {best.step}; measuring took {share:.1%} of the time")
     if recipe.validation.keep == "best" and (checkpoint_dir := best_checkpoint(run.path)):
-        best = load_model(checkpoint_dir)
-        say(f"model/ is that of step {best.config.steps}, the best; that of step {state.step} is in checkpoints/last")
-        return best
-    return Model(state.finished, model_config(recipe, dataset, state.step), run.path)
+        say(f"model/ is the best one; that of step {state.step} is in checkpoints/last")
+        return load_model(checkpoint_dir)
+    if state.best is not None:
+        say(f"model/ is that of step {state.step}; the best is in checkpoints/best")
+    return Model(state.finished, config.model_copy(update={"steps": state.step}), run.path)
 
 
-def _check_unfinished(run: RunDir, step: int, schedule: Schedule) -> None:
-    if step > schedule.num_steps or (step == schedule.num_steps and run.model_dir.exists()):
+def _continue_from(checkpoint_dir: Path, state: TrainState, run: RunDir, schedule: Schedule) -> None:
+    load_state(checkpoint_dir, state)
+    num_steps = schedule.num_steps
+    if state.step > num_steps or (state.step == num_steps and run.model_dir.exists()):
         fix = "ask for more with --set train.epochs=... or train.max_steps=..., or start another with --new"
-        raise CheckpointError(f"the run has all of its {schedule.num_steps} steps", where=run.path, fix=fix)
+        raise CheckpointError(f"the run has all of its {num_steps} steps", where=run.path, fix=fix)
+    say(f"Continuing after step {state.step} of {num_steps}")
 
 
-def _note(step: int, epoch: int, schedule: Schedule, means: dict[str, float]) -> str:
+def _note(step: int, schedule: Schedule, means: dict[str, float]) -> str:
     losses = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-    return f"step {step}, epoch {epoch + 1}/{schedule.num_epochs}, {losses}"
+    return f"step {step}, epoch {schedule.epoch(step - 1) + 1}/{schedule.num_epochs}, {losses}"

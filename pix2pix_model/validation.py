@@ -44,28 +44,33 @@ class Validation:
     dataset : PairDataset
         Without a validation split nothing is measured.
     recipe : Recipe
+
+    Attributes
+    ----------
+    pairs : FixedPairs or None
+        None where nothing is measured.
     """
 
     def __init__(self, dataset: PairDataset, recipe: Recipe) -> None:
         self._settings = recipe.validation
-        self._pairs: FixedPairs | None = None
+        self.pairs: FixedPairs | None = None
         if "validation" in dataset.num_pairs and self._settings.every:
-            self._pairs = FixedPairs(dataset, recipe, split="validation", num=self._settings.num_pairs)
+            self.pairs = FixedPairs(dataset, recipe, split="validation", num=self._settings.num_pairs)
 
     @property
     def num_pairs(self) -> int:
-        return len(self._pairs.keys) if self._pairs else 0
+        return len(self.pairs.keys) if self.pairs else 0
 
     def is_due(self, step: int, *, is_last: bool) -> bool:
         """Say whether to measure after `step` steps."""
-        return self._pairs is not None and (is_last or step % self._settings.every == 0)
+        return self.pairs is not None and (is_last or step % self._settings.every == 0)
 
     def measure(self, generator: nn.Module, device: Device) -> Measured:
         """Measure a generator in eval(), picture by picture."""
-        assert self._pairs is not None
-        made = self._pairs.pictures(generator, device)
+        assert self.pairs is not None
+        made = self.pairs.pictures(generator, device)
         measures = []
-        for own, real in zip(made, self._pairs.b, strict=True):  # one by one, for memory
+        for own, real in zip(made, self.pairs.b, strict=True):  # one by one, for memory
             pair = own[None], real[None]
             measures.append((l1(*pair), psnr(*pair).clamp(max=_HIGHEST_PSNR_DB), ssim(*pair)))
         means = (float(sum(column)) / len(measures) for column in zip(*measures, strict=True))

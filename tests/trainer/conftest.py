@@ -55,6 +55,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(name="draw_pair")
+def _draw_pair() -> Callable[[int], np.ndarray]:
+    return draw_pair
+
+
 def draw_pair(index: int, height: int = 40, width: int = 48) -> np.ndarray:
     """A | B: on the left the outline of a disc, on the right the disc filled."""
     rng = np.random.default_rng(index)

@@ -1,0 +1,40 @@
+"""The course of a run: what each step is given, a function of (recipe, step), so that any step can be repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pix2pix_model.data import Batch, PairCache
+from pix2pix_model.recipe import Recipe
+from pix2pix_model.schedule import Schedule, rng_for, seed_for
+from pix2pix_model.state import TrainState
+from pix2pix_model.step import train_step
+
+__all__ = ["Course"]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The steps of a run, each by its number alone."""
+
+    recipe: Recipe
+    schedule: Schedule
+    cache: PairCache
+
+    def batch(self, state: TrainState) -> Batch:
+        """Make the batch of the step that comes next."""
+        jitter = rng_for("jitter", self.recipe.train.seed, state.step)
+        return self.cache.batch(self.schedule.pairs(state.step), jitter, state.device.torch_device)
+
+    def advance(self, state: TrainState, batch: Batch) -> dict[str, Tensor]:
+        """Do that step, and return what `train_step` does."""
+        settings = self.recipe.train
+        state.set_learning_rate(self.schedule.learning_rate(state.step))
+        torch.manual_seed(seed_for("dropout", settings.seed, state.step))
+        losses = train_step(state, batch, self.recipe)
+        state.step += 1
+        state.update_average(settings.ema)
+        return losses
