@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["path_beside", "write_file"]
+__all__ = ["path_beside", "write_file", "write_json"]
 
 
 @contextmanager
@@ -26,3 +27,8 @@ def write_file(path: Path, content: bytes | str) -> None:
     """Write `content` (text as UTF-8) to `path`, atomically."""
     with path_beside(path) as beside:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON for people to read, atomically."""
+    write_file(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")

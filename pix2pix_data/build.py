@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pix2pix_data import __version__
-from pix2pix_data.atomic import write_file
+from pix2pix_data.atomic import write_file, write_json
+from pix2pix_data.build_claim import claim
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.errors import BuildError, UsageError
 from pix2pix_data.grouping import NEAR_DUPLICATES, Grouped, group_plans, parse_group_by
 from pix2pix_data.maker import PairMaker, learned_fields
-from pix2pix_data.pair import SPLITS, Failed, Other, PairPlan
+from pix2pix_data.pair import Failed, Other, PairPlan
 from pix2pix_data.provenance import named
 from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
 from pix2pix_data.splits import assign_splits, first_plans, splits_fingerprint, splits_of_folders
@@ -242,7 +243,7 @@ def build(
     from pix2pix_data.engines.local import run_local
 
     state = out / ".build"
-    if _claim(out, state, plan.identity, overwrite=overwrite):
+    if claim(out, state, plan.identity, overwrite=overwrite):
         return _summary(json.loads((out / "build.json").read_text()), plan, was_complete=True)
     maker = _fitted(maker, plan.splits["train"], state)
     with maker.at_work(workers) as sent:
@@ -252,67 +253,6 @@ def build(
         with ProgressLine("Making pairs", plan.num_pairs, unit="photos", done=num_done) as progress:
             run_local(_make_shard, waiting, workers=workers, tick=progress.advance)
     return _finish(plan, maker, shards, source, out, state)
-
-
-def _claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) -> bool:
-    """Make sure that `out` is ours to build in; returns True where the very same dataset is complete."""
-    complete, unfinished = _identity_in(out / "build.json"), _identity_in(state / "build.json")
-    if complete is None and unfinished is None and not _is_free(out):
-        raise BuildError("the output holds other things", where=out, fix="choose another --out")
-    found = complete or unfinished
-    if found is not None and not overwrite:
-        if differences := _differences(found, identity):
-            what = "holds a dataset built differently" if complete else "holds an unfinished other build"
-            fix = "choose another --out, or --overwrite"
-            raise BuildError(f"the output {what} ({'; '.join(differences)})", where=out, fix=fix)
-        if complete is not None:
-            shutil.rmtree(state, ignore_errors=True)
-            return True
-    state.mkdir(parents=True, exist_ok=True)
-    if overwrite and found is not None:
-        _clear(out, state)
-    write_file(state / "build.json", _json({"identity": identity}))
-    return False
-
-
-def _identity_in(record: Path) -> dict[str, Any] | None:
-    """Read which build a folder holds; None where the file is not there, or not one of ours."""
-    try:
-        identity = json.loads(record.read_text())["identity"]
-        return identity if "maker" in identity and "format" in identity else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _is_free(out: Path) -> bool:
-    """Tell whether a folder is new or empty, but for what a build killed in its first moment leaves."""
-    if not out.exists():
-        return True
-    return out.is_dir() and all(path.name == ".build" or path.is_dir() for path in out.rglob("*") if not _is_part(path))
-
-
-def _is_part(path: Path) -> bool:
-    return path.name.startswith(".") and path.suffix == ".part"
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for name in sorted({*old, *new}):
-        before, after = old.get(name), new.get(name)
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += _differences(before, after, f"{prefix}{name}.")
-        elif before != after:
-            found.append(f"{prefix}{name} was {before}, now {after}")
-    return [one for one in found if not one.startswith("splits ")] or found  # which follow from the others
-
-
-def _clear(out: Path, state: Path) -> None:
-    """Remove what a build wrote, and nothing else; killed at any moment, it leaves an unfinished build."""
-    if (out / "build.json").is_file():
-        (out / "build.json").replace(state / "build.json")
-    shards = (path for split in SPLITS for path in (out / "data").glob(f"{split}-*-of-*.parquet"))
-    for path in (*state.glob("*-of-*.json"), state / "maker.json", *shards):
-        path.unlink(missing_ok=True)
 
 
 def _fitted(maker: PairMaker, plans: Sequence[PairPlan], state: Path) -> PairMaker:
@@ -353,7 +293,7 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
     num_pairs = write_shard(shard.path, encoded(), Columns(modes=shard.maker.modes))
     assert num_pairs + len(failed) == len(shard.plans), "a maker gives one outcome for each plan"
     lines = [_line(one, shard.source) for one in failed]
-    write_file(shard.outcome_path, _json({"pairs": num_pairs, "failed": lines}))
+    write_json(shard.outcome_path, {"pairs": num_pairs, "failed": lines})
 
 
 def _line(failed: Failed, source: Path) -> str:
@@ -392,7 +332,7 @@ def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, ou
         left_behind.unlink(missing_ok=True)
     if plan.lock is not None:
         write_lock(plan.lock, read_lock(plan.lock), plan.splits)
-    write_file(out / "build.json", _json(record))
+    write_json(out / "build.json", record)
     shutil.rmtree(state)
     return _summary(record, plan, was_complete=False)
 
@@ -404,7 +344,3 @@ def _sides(maker: PairMaker) -> str:
 
 def _summary(record: dict[str, Any], plan: Plan, *, was_complete: bool) -> BuildSummary:
     return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

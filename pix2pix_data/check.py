@@ -10,13 +10,12 @@ import functools
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from pix2pix_data.checks.duplicates import duplicate_findings
 from pix2pix_data.checks.files import broken_findings, build_findings, file_findings, split_findings
@@ -27,6 +26,7 @@ from pix2pix_data.checks.order import swapped_sides
 from pix2pix_data.checks.placing import placing_findings
 from pix2pix_data.checks.seam import seam_findings
 from pix2pix_data.checks.sides import about_side, kind_of, side_findings
+from pix2pix_data.damaged_pairs import encoded_or_reason
 from pix2pix_data.dataset import PairDataset, open_dataset
 from pix2pix_data.engines.local import run_local
 from pix2pix_data.errors import FormatError, ImageError
@@ -36,7 +36,6 @@ from pix2pix_data.palette_file import Palette, read_palette
 
 if TYPE_CHECKING:
     from pix2pix_data.checks.sides import Kind
-    from pix2pix_data.dataset import EncodedPair
     from pix2pix_data.engines.local import Tick
 
 __all__ = ["check_dataset", "num_to_look_at"]
@@ -143,31 +142,17 @@ def _opened(folder: Path, fingerprint: str) -> PairDataset:  # noqa: ARG001 - wh
 def _look(task: _Task, tick: Tick) -> None:
     """Look at the pairs of a task and write what was seen."""
     seen = _Seen()
-    for name, encoded in _encoded_pairs(_opened(task.folder, task.fingerprint), task.split, task.positions):
-        if isinstance(encoded, Broken):
-            seen.broken.append(encoded)
-        else:
-            try:
-                seen.looks.append(look_at(task.split, encoded, seen.sums))
-            except ImageError as error:
-                seen.broken.append(Broken(name, error.what))
+    dataset = _opened(task.folder, task.fingerprint)
+    keys = dataset.keys(task.split)
+    for position, encoded in encoded_or_reason(dataset, task.split, task.positions):
+        try:
+            if isinstance(encoded, ImageError):
+                raise encoded
+            seen.looks.append(look_at(task.split, encoded, seen.sums))
+        except ImageError as error:
+            seen.broken.append(Broken(f"{task.split}/{keys[position]}", error.what))
         tick(1)
     task.out.write_bytes(pickle.dumps(seen))
-
-
-def _encoded_pairs(
-    dataset: PairDataset, split: str, positions: Sequence[int]
-) -> Iterator[tuple[str, EncodedPair | Broken]]:
-    """Read pairs one by one, and go on behind one whose file cannot be read."""
-    keys = dataset.keys(split)
-    left = list(positions)
-    while left:
-        try:
-            for encoded in dataset.encoded_pairs(split, set(left)):
-                yield f"{split}/{keys[left.pop(0)]}", encoded
-        except (ImageError, OSError, pa.ArrowException) as error:
-            name = f"{split}/{keys[left.pop(0)]}"
-            yield name, Broken(name, error.what if isinstance(error, ImageError) else f"damaged file: {error}")
 
 
 # --- concluding ---------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from pathlib import Path
 from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import read_rgb
-from pix2pix_data.listing import keys_of, list_photos, match_by_key
+from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.matching import SideNames, match_folders
 from pix2pix_data.pair import SPLIT_FOLDERS
 
-__all__ = ["SPLIT_FOLDERS", "doubt_of_sides", "open_classic"]
+__all__ = ["doubt_of_sides", "open_classic"]
 
 
 class ClassicDataset(PairDataset):
@@ -92,12 +93,12 @@ def _pairs_called(path: Path, name: str) -> list[tuple[str, tuple[Path, ...]]]:
 
 
 def _two_folders(folder_a: Path, folder_b: Path) -> list[tuple[str, tuple[Path, ...]]]:
-    matched, only_a, only_b = match_by_key(folder_a, folder_b)
-    if only_a or only_b:
-        example = (only_a + only_b)[0].name
+    matches = match_folders(folder_a, folder_b, SideNames(folder_a.name), SideNames(folder_b.name))
+    if matches.failed:
+        first = matches.failed[0]
         raise FormatError(
-            f"{len(only_a)} pictures of A and {len(only_b)} of B have no partner of the same name, such as {example}",
+            f"{len(matches.failed)} pictures have no partner, such as {first.key}: {first.reason}",
             where=folder_a.parent,
             fix="use p2p-data combine, which pairs what matches and lists the rest",
         )
-    return [(key, (a, b)) for key, a, b in matched]
+    return [(key, (a, b)) for key, a, b in matches.pairs]

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from pix2pix_data.atomic import write_file
+from pix2pix_data.atomic import write_file, write_json
 from pix2pix_data.card import write_card
 from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, UsageError
@@ -218,7 +218,7 @@ def _write_provenance(
         "revision": source.listing.commit,
         "splits": "as there" if division is None else "official" if division.is_official else "not divided",
     }
-    write_file(made / "build.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_json(made / "build.json", record)
     command = "\n".join([_command_line(source), *notes])
     about = f"Fetched from {source.repo.url} (commit {source.listing.commit}): {layout}."
     terms = None if source.public is None else source.public.terms

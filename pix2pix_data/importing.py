@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -198,7 +197,7 @@ def _write_split(out: Path, split: str, pairs: Iterator[EncodedPair], num_expect
 
 
 def _write_rest(opened: Opened, out: Path, name: str, summary: ImportSummary, failed: list[Failed]) -> None:
-    from pix2pix_data.atomic import write_file
+    from pix2pix_data.atomic import write_file, write_json
     from pix2pix_data.card import write_card
     from pix2pix_data.dataset import ParquetDataset, fingerprint_of
     from pix2pix_data.preview import write_preview
@@ -230,7 +229,7 @@ def _write_rest(opened: Opened, out: Path, name: str, summary: ImportSummary, fa
         "failed": len(failed),
         "others": others,
     }
-    write_file(out / "build.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_json(out / "build.json", record)
 
 
 def _command_line(name: str, options: ImportOptions) -> str:

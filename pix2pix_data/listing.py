@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from pix2pix_data.errors import FormatError
 
-__all__ = ["Listing", "keys_of", "list_photos", "match_by_key", "to_utf8"]
+__all__ = ["Listing", "keys_of", "list_photos", "to_utf8"]
 
 # What Pillow reads, and HEIC through an extra; a file of another name counts when its first bytes are a picture's.
 _SUFFIXES = frozenset(
@@ -70,25 +70,6 @@ def keys_of(photos: tuple[Path, ...], folder: Path) -> list[str]:
     return [
         name if num_called[name] == 1 and name not in taken else long for name, long in zip(short, full, strict=True)
     ]
-
-
-def match_by_key(folder_a: Path, folder_b: Path) -> tuple[list[tuple[str, Path, Path]], list[Path], list[Path]]:
-    """Match the photos of two folders by their keys.
-
-    Returns
-    -------
-    matched : list of (key, path in A, path in B)
-    only_a, only_b : lists of paths without a partner
-    """
-    sides = []
-    for folder in (folder_a, folder_b):
-        photos = list_photos(folder).photos
-        sides.append(dict(zip(keys_of(photos, folder), photos, strict=True)))
-    of_a, of_b = sides
-    matched = [(key, path, of_b[key]) for key, path in of_a.items() if key in of_b]
-    only_a = [path for key, path in of_a.items() if key not in of_b]
-    only_b = [path for key, path in of_b.items() if key not in of_a]
-    return matched, only_a, only_b
 
 
 def _walk(folder: Path) -> Iterator[Path]:

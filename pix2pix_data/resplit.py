@@ -170,7 +170,7 @@ def _print_pairs(task: _Task, tick: Tick) -> None:
 
 
 def _write_rest(plan: Resplit, out: Path, name: str) -> None:
-    from pix2pix_data.atomic import write_file
+    from pix2pix_data.atomic import write_file, write_json
     from pix2pix_data.card import divided_card
     from pix2pix_data.dataset import ParquetDataset
     from pix2pix_data.preview import write_preview
@@ -187,7 +187,7 @@ def _write_rest(plan: Resplit, out: Path, name: str) -> None:
         write_file(out / "README.md", divided_card(card, old.resolve().name, name, told, plan.num_pairs))
     write_preview(ParquetDataset(out), out / "preview.png")
     record = _record(json.loads((old / "build.json").read_text(encoding="utf-8")), plan, command)
-    write_file(out / "build.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_json(out / "build.json", record)
 
 
 def _record(old: Mapping[str, Any], plan: Resplit, command: str) -> dict[str, Any]:

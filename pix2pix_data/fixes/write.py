@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2pix_data import __version__
-from pix2pix_data.atomic import write_file
+from pix2pix_data.atomic import write_file, write_json
 from pix2pix_data.card import divided_card, write_card
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.dataset import Columns, EncodedPair, ParquetDataset, write_split
@@ -165,7 +165,7 @@ def _write_rest(plan: FixPlan, out: Path, name: str, lines: Sequence[str], *, jp
     write_file(out / "README.md", text)
     write_preview(ParquetDataset(out), out / "preview.png")
     record = _record(plan, command, len(failed))
-    write_file(out / "build.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_json(out / "build.json", record)
 
 
 def _copy_others(old: Path, out: Path, *, leave: set[str]) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pix2pix_data.classic import SPLIT_FOLDERS
 from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import ImageError
 from pix2pix_data.layouts.file_tree import FileTree
 from pix2pix_data.listing import to_utf8
-from pix2pix_data.pair import SPLITS, Failed
+from pix2pix_data.pair import SPLIT_FOLDERS, SPLITS, Failed
 
 __all__ = [
     "FilePair",

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from pix2pix_data.classic import SPLIT_FOLDERS, doubt_of_sides
+from pix2pix_data.classic import doubt_of_sides
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import open_picture
 from pix2pix_data.layouts.file_tree import FileTree, is_picture
 from pix2pix_data.layouts.found import FilePair, Found, common_root, read_file_pairs, sort_splits
 from pix2pix_data.listing import keys_of, to_utf8
-from pix2pix_data.pair import Failed
+from pix2pix_data.pair import SPLIT_FOLDERS, Failed
 
 __all__ = ["PAIRS_FILE", "find_side_by_side", "find_two_folders"]
 

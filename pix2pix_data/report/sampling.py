@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from pix2pix_data.dataset import EncodedPair, PairDataset
+from pix2pix_data.damaged_pairs import DAMAGED, encoded_or_reason
+from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import ImageError
 from pix2pix_data.preview import evenly_spread
 from pix2pix_data.report.markup import NOTHING, Html
@@ -25,7 +25,6 @@ __all__ = ["HISTOGRAM_BINS", "Sample", "ShownPair", "read_sample"]
 HISTOGRAM_BINS = 32
 
 _PAIRS_OF_A_SPLIT = 24
-_DAMAGED = (OSError, pa.ArrowException)  # what pyarrow raises on a shard that was cut or overwritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,37 +89,21 @@ def _positions(dataset: PairDataset, split: str, names: Sequence[str]) -> set[in
     wanted = {name.removeprefix(f"{split}/") for name in names if name.startswith(f"{split}/")}
     try:
         return {i for i, key in enumerate(dataset.keys(split)) if key in wanted} if wanted else set()
-    except _DAMAGED:
+    except DAMAGED:
         return set()
 
 
 def _pairs(
     dataset: PairDataset, split: str, positions: Collection[int]
 ) -> Iterator[tuple[int, str, Pair | ImageError]]:
-    for position, encoded in _encoded_pairs(dataset, split, sorted(positions)):
+    for position, encoded in encoded_or_reason(dataset, split, positions):
         if isinstance(encoded, ImageError):
-            yield position, encoded.where or "", encoded
+            yield position, encoded.where or f"pair {position + 1}", encoded
             continue
         try:
             yield position, encoded.key, encoded.decode()
         except ImageError as error:
             yield position, encoded.key, error
-
-
-def _encoded_pairs(
-    dataset: PairDataset, split: str, waiting: list[int]
-) -> Iterator[tuple[int, EncodedPair | ImageError]]:
-    """Read pairs; a file that cannot be read ends the dataset's own reading, so that begins again behind it."""
-    while waiting:
-        try:
-            for encoded in dataset.encoded_pairs(split, set(waiting)):
-                yield waiting.pop(0), encoded
-            assert not waiting, "a dataset holds as many pairs as it says"
-        except ImageError as error:
-            yield waiting.pop(0), error
-        except _DAMAGED:
-            position = waiting.pop(0)
-            yield position, ImageError("its shard is damaged", where=f"pair {position + 1}")
 
 
 def _shown(key: str, pair: Pair | ImageError, limits: Limits) -> ShownPair:

@@ -221,11 +221,11 @@ FLOORS = [
         "ordered_work",
     },
     {"images", "srgb", "channels", "maker", "palette_file", "known_labels"},
-    {"dataset", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
+    {"dataset", "damaged_pairs", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures", "side_facts"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export", "redraw"},
-    {"build", "resplit", "check", "checks", "fixes", "importing"}
+    {"build", "build_claim", "resplit", "check", "checks", "fixes", "importing"}
     | {"hub", "hub_faults", "pushing", "fetching", "public_sets"},
     {"_options", "_command", "_check_command", "_hub_commands", "_layout_commands", "_show_commands", "cli"}
     | {"__main__"},

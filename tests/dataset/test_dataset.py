@@ -97,7 +97,7 @@ def test_two_folders_are_matched_by_name(tmp_path, draw):
 def test_two_folders_that_do_not_match_are_refused(tmp_path, draw):
     write_png(tmp_path / "trainA" / "1.png", draw())
     write_png(tmp_path / "trainB" / "2.png", draw())
-    with pytest.raises(FormatError, match="1 pictures of A and 1 of B have no partner"):
+    with pytest.raises(FormatError, match="2 pictures have no partner, such as 1: no picture of this name in trainB"):
         open_dataset(tmp_path)
 
 

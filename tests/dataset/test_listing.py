@@ -7,7 +7,7 @@ import pytest
 
 from pix2pix_data.errors import FormatError
 from pix2pix_data.images import write_png
-from pix2pix_data.listing import keys_of, list_photos, match_by_key
+from pix2pix_data.listing import keys_of, list_photos
 
 
 def names(paths: tuple[Path, ...]) -> list[str]:
@@ -63,12 +63,3 @@ def test_photos_of_one_name_keep_their_suffix():
 
 def test_a_name_in_another_encoding_gives_a_key_that_can_be_stored():
     assert keys_of((Path("d/caf\udce9.jpg"),), Path("d")) == ["caf\\udce9"]
-
-
-def test_folders_match_by_stem_whatever_the_suffix(tmp_path, draw):
-    for name in ("A/1.png", "A/2.png", "A/only.png", "B/1.jpg.png", "B/2.jpg", "B/x/3.png"):
-        write_png(tmp_path / name, draw())
-    matched, only_a, only_b = match_by_key(tmp_path / "A", tmp_path / "B")
-    assert [key for key, _, _ in matched] == ["2"]
-    assert names(tuple(only_a)) == ["1.png", "only.png"]
-    assert names(tuple(only_b)) == ["1.jpg.png", "3.png"]
