@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +19,13 @@ from torch import Tensor
 
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import PairDataset
-from pix2pix_model.pair_reader import PairReader, Records, Row
+from pix2pix_model.pair_reader import DType, PairReader, Row
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import DataSettings
+from pix2pix_model.views import to_tensor
+
+if TYPE_CHECKING:
+    from pix2pix_data.channels import Pixels
 
 __all__ = ["Batch", "Cuts", "PairCache", "cut", "draw_cuts"]
 
@@ -61,33 +66,34 @@ def draw_cuts(rng: np.random.Generator, num: int, settings: DataSettings) -> Cut
     return Cuts(top, left, mirrored & settings.mirror)
 
 
-def cut(records: Tensor, cuts: Cuts, crop_size: PictureSize) -> Tensor:
-    """Cut a piece out of each record, at one place in all its sides, and mirror it where drawn.
+def cut(pictures: Sequence[Pixels], cuts: Cuts, crop_size: PictureSize) -> Pixels:
+    """Cut a piece out of each picture, and mirror it where drawn; the same cuts hit all sides of a pair at one place.
+
+    Slices of single pictures are a hundred times as fast here as one gathering index for the whole batch.
 
     Parameters
     ----------
-    records : Tensor of shape (N, H, W, num_bytes)
+    pictures : sequence of N ndarrays of shape (H, W, C)
     cuts : Cuts
     crop_size : PictureSize
 
     Returns
     -------
-    Tensor of shape (N, *crop_size, num_bytes)
+    ndarray of shape (N, *crop_size, C)
     """
-    down, across = (np.arange(side) for side in crop_size)
-    rows = cuts.top[:, None] + down  # (N, crop_size.height)
-    columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], across[::-1], across)
-    one = torch.arange(len(records), device=records.device)[:, None, None]
-    row = torch.from_numpy(rows).to(records.device)[:, :, None]
-    column = torch.from_numpy(columns).to(records.device)[:, None, :]
-    return records[one, row, column]
+    height, width = crop_size
+    pieces = []
+    for picture, top, left, mirrored in zip(pictures, cuts.top, cuts.left, cuts.mirrored, strict=True):
+        piece = picture[top : top + height, left : left + width]
+        pieces.append(piece[:, ::-1] if mirrored else piece)
+    return np.stack(pieces)
 
 
 # --- the cache ----------------------------------------------------------------------------------------------------
 
 
 class PairCache:
-    """A split decoded once, at load size, in as few bytes as hold it: in memory, or in a file where memory is short.
+    """A split decoded once, at load size, in as few bytes as hold it: in memory, or in files where it is short.
 
     Parameters
     ----------
@@ -95,8 +101,8 @@ class PairCache:
     settings : DataSettings
     split : str
     spill_dir : Path
-        Where the file goes if the pixels would take more than half of the free memory. The file has no name and
-        vanishes with the process.
+        Where files go if the pixels would take more than half of the free memory. The files have no name
+        and vanish with the process.
 
     Raises
     ------
@@ -110,28 +116,28 @@ class PairCache:
         self._settings = settings
         self._reader = PairReader(dataset, settings)
         rows, num_pairs = self._reader.rows(split), dataset.num_pairs[split]
-        records = _allocate((num_pairs, *settings.load_size, self._reader.num_bytes), spill_dir)
+        self._stored = _allocate(num_pairs, self._reader.forms(settings.load_size), spill_dir)
         with ProgressLine("Reading pairs", num_pairs, unit="pairs") as progress:
-            for i, record in enumerate(_read_in_order(rows, self._reader, settings.load_size)):
-                records[i] = record
+            for i, stored in enumerate(_read_in_order(rows, self._reader, settings.load_size)):
+                for kept, side in zip(self._stored, stored, strict=True):
+                    kept[i] = side
                 progress.advance()
         for words in self._reader.doubts():
             say(words)
-        self._records = torch.from_numpy(records)
 
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
         """Make the batch of these pairs with cuts drawn from `rng`."""
         cuts = draw_cuts(rng, len(indices), self._settings)
-        records = self._records[torch.from_numpy(indices)].to(device)  # (N, H, W, num_bytes), uint8
-        records = cut(records, cuts, self._settings.crop_size)
-        return Batch(a=self._reader.given(records), b=self._reader.wanted(records))
+        pieces = [cut([kept[i] for i in indices], cuts, self._settings.crop_size) for kept in self._stored]
+        stored = [to_tensor(piece).to(device) for piece in pieces]  # each (N, *crop_size, num_stored)
+        return Batch(a=self._reader.given(stored), b=self._reader.wanted(stored))
 
 
-def _read_in_order(rows: Iterator[Row], reader: PairReader, size: PictureSize) -> Iterator[Records]:
+def _read_in_order(rows: Iterator[Row], reader: PairReader, size: PictureSize) -> Iterator[list[Pixels]]:
     """Decode in threads, a bounded number of pairs ahead."""
     num_threads = min(os.cpu_count() or 1, 16)
     with ThreadPoolExecutor(num_threads) as pool:
-        waiting: deque[Future[Records]] = deque()
+        waiting: deque[Future[list[Pixels]]] = deque()
         try:
             while True:
                 room = num_threads * _LOOK_AHEAD - len(waiting)
@@ -145,14 +151,20 @@ def _read_in_order(rows: Iterator[Row], reader: PairReader, size: PictureSize) -
                 future.cancel()
 
 
-def _allocate(shape: tuple[int, ...], spill_dir: Path) -> npt.NDArray[np.uint8]:
-    num_bytes = int(np.prod(shape))
+def _allocate(num_pairs: int, forms: Sequence[tuple[tuple[int, ...], DType]], spill_dir: Path) -> list[Pixels]:
+    """Make an array for each side, all of them in memory or each in a file."""
+    shapes = [((num_pairs, *shape), dtype) for shape, dtype in forms]
+    num_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in shapes)
     if num_bytes <= _free_memory() / 2:
-        return np.empty(shape, np.uint8)
-    say(f"The pixels take {num_bytes / 2**30:.1f} GiB, over half of the free memory: kept in a file in {spill_dir}")
+        return [np.empty(shape, dtype) for shape, dtype in shapes]
+    say(f"The pixels take {num_bytes / 2**30:.1f} GiB, over half of the free memory: kept in files in {spill_dir}")
+    return [_in_file(shape, dtype, spill_dir) for shape, dtype in shapes]
+
+
+def _in_file(shape: tuple[int, ...], dtype: DType, spill_dir: Path) -> Pixels:
     with tempfile.TemporaryFile(dir=spill_dir) as file:
-        file.truncate(num_bytes)
-        return np.memmap(file, np.uint8, "r+", shape=shape)  # the map outlives the file's handle
+        file.truncate(int(np.prod(shape)) * dtype.itemsize)
+        return np.memmap(file, dtype, "r+", shape=shape)  # the map outlives the file's handle
 
 
 def _free_memory() -> float:

@@ -11,6 +11,7 @@ from pix2pix_model.device import Device
 from pix2pix_model.pair_reader import PairReader
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import seed_for
+from pix2pix_model.views import to_tensor
 
 __all__ = ["FixedPairs"]
 
@@ -41,15 +42,15 @@ class FixedPairs:
         self._reader = PairReader(dataset, recipe.data)
         rows = list(self._reader.rows(split, chosen))
         self.keys = [row[0].key for row in rows]
-        records = [self._reader.read(row, recipe.data.crop_size) for row in rows]
-        self._records = torch.from_numpy(np.stack(records))  # (num, H, W, num_bytes)
-        self.b = self._reader.views.target.shown(self._reader.target(self._records))
+        read = [self._reader.read(row, recipe.data.crop_size) for row in rows]
+        self._stored = [to_tensor(np.stack(side)) for side in zip(*read, strict=True)]  # each (num, H, W, num_stored)
+        self.b = self._reader.views.target.shown(self._reader.target(self._stored))
         self.titles = self._reader.sides.titles
         self._seed = seed_for("validation", recipe.train.seed)
 
     def given(self, index: int, device: Device) -> Tensor:
         """Return what the generator is given of one pair, (1, in_channels, H, W), in [-1, 1]."""
-        return self._reader.given(self._records[index : index + 1].to(device.torch_device))
+        return self._reader.given([side[index : index + 1].to(device.torch_device) for side in self._stored])
 
     @torch.no_grad()
     def pictures(self, generator: nn.Module, device: Device) -> Tensor:
@@ -71,5 +72,5 @@ class FixedPairs:
 
     def conditions(self) -> list[Tensor]:
         """Return each input as the generator sees it, as pictures for the eye, (num, H, W, 3), uint8."""
-        inputs = zip(self._reader.views.inputs, self._reader.inputs(self._records), strict=True)
+        inputs = zip(self._reader.views.inputs, self._reader.inputs(self._stored), strict=True)
         return [view.shown(stored) for view, stored in inputs]

@@ -1,4 +1,4 @@
-"""From encoded pairs to records: for each pixel the bytes of all sides that a recipe uses, as few as hold them."""
+"""From encoded pairs to what networks see of them: the sides that a recipe uses, each decoded and stored once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
@@ -21,23 +19,20 @@ from pix2pix_model.views import Classes, View, views_of
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
 
-__all__ = ["PairReader", "Records", "Row", "in_step", "same_shape"]
+__all__ = ["DType", "PairReader", "Row", "in_step", "same_shape"]
 
 Row: TypeAlias = tuple[EncodedPair, ...]
 """A pair of the dataset, and those of the same key of the further ones."""
-Records: TypeAlias = npt.NDArray[np.uint8]
-"""(..., H, W, num_bytes)."""
+DType: TypeAlias = np.dtype[np.generic]
 
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """Where in a record one side lies, and what it is read from."""
+    """One side that is stored, for one view or two."""
 
     source: int  # position in a row
     side: Side
     view: View
-    first: int
-    end: int
 
 
 class PairReader:
@@ -53,8 +48,6 @@ class PairReader:
     ----------
     sides : Sides
     views : Views
-    num_bytes : int
-        Of a pixel, in a record.
     unclear : list of (str, float)
         For each side that was read as classes its name, and the share of its pixels whose colour is no class's.
 
@@ -76,17 +69,18 @@ class PairReader:
         self._slot_of = [
             self._slot(source, spec.side, view) for source, spec, view in zip(sources, specs, views, strict=True)
         ]
-        self.num_bytes = self._slots[-1].end
 
-    def _slot(self, source: int, side: Side, view: View) -> _Slot:
+    def _slot(self, source: int, side: Side, view: View) -> int:
         """Return where a side is stored; what is stored already, such as the one picture of L and ab, is not again."""
-        for slot in self._slots:
+        for i, slot in enumerate(self._slots):
             if (slot.source, slot.side, slot.view.stored_as) == (source, side, view.stored_as):
-                return slot
-        first = self._slots[-1].end if self._slots else 0
-        slot = _Slot(source, side, view, first, first + view.num_stored * view.dtype.itemsize)
-        self._slots.append(slot)
-        return slot
+                return i
+        self._slots.append(_Slot(source, side, view))
+        return len(self._slots) - 1
+
+    def forms(self, size: PictureSize) -> list[tuple[tuple[int, ...], DType]]:
+        """Return shape and dtype of what is stored of a pair of a size."""
+        return [((*size, slot.view.num_stored), slot.view.dtype) for slot in self._slots]
 
     def rows(self, split: str, wanted: Collection[int] | None = None) -> Iterator[Row]:
         """Read a split in its fixed order without decoding: all of it, or the `wanted` positions alone.
@@ -100,8 +94,8 @@ class PairReader:
         further = [in_step(dataset, keys) for dataset in self._datasets[1:]]
         return zip(self._datasets[0].encoded_pairs(split, wanted), *further, strict=True)
 
-    def read(self, row: Row, size: PictureSize) -> Records:
-        """Decode and resize one row; returns the record of each pixel, (*size, num_bytes).
+    def read(self, row: Row, size: PictureSize) -> list[Pixels]:
+        """Decode and resize one row; returns what is stored of it, as `forms` says.
 
         Raises
         ------
@@ -110,7 +104,7 @@ class PairReader:
         """
         decoded = [self._decoded(row, source) for source in range(len(row))]
         shape: tuple[int, ...] | None = None
-        parts = []
+        sides = []
         taken = [0] * len(row)
         for slot in self._slots:
             pixels = decoded[slot.source][taken[slot.source]]
@@ -123,13 +117,12 @@ class PairReader:
             stored = slot.view.read(pixels)
             if isinstance(slot.view, Classes):
                 self.unclear.append((self._title(slot), slot.view.share_unclear(pixels, stored)))
-            resized = slot.view.resized(stored, size.width, size.height, self._settings.resize)
-            parts.append(np.ascontiguousarray(resized).view(np.uint8))
-        return np.concatenate(parts, axis=2)
+            sides.append(slot.view.resized(stored, size.width, size.height, self._settings.resize))
+        return sides
 
     def _title(self, slot: _Slot) -> str:
         specs = (*self.sides.inputs, self.sides.target)
-        return specs[self._slot_of.index(slot)].title
+        return specs[self._slot_of.index(self._slots.index(slot))].title
 
     def _decoded(self, row: Row, source: int) -> list[Pixels]:
         wanted = [(slot.side, slot.view.file) for slot in self._slots if slot.source == source]
@@ -148,28 +141,24 @@ class PairReader:
             if mean > 0
         ]
 
-    # --- what records hold ----------------------------------------------------------------------------------------
+    # --- what networks see ----------------------------------------------------------------------------------------
+    # `stored`: for each of `forms` a batch, (N, H, W, num_stored), as `views.to_tensor` gives it
 
-    def inputs(self, records: Tensor) -> list[Tensor]:
-        """Take the inputs out of records (N, H, W, num_bytes); each (N, H, W, num_stored), as its view takes it."""
-        return [_unpacked(records, slot) for slot in self._slot_of[:-1]]
+    def inputs(self, stored: Sequence[Tensor]) -> list[Tensor]:
+        """Return what is stored of each input."""
+        return [stored[slot] for slot in self._slot_of[:-1]]
 
-    def target(self, records: Tensor) -> Tensor:
-        """Take the target out of records, likewise."""
-        return _unpacked(records, self._slot_of[-1])
+    def target(self, stored: Sequence[Tensor]) -> Tensor:
+        """Return what is stored of the target."""
+        return stored[self._slot_of[-1]]
 
-    def given(self, records: Tensor) -> Tensor:
+    def given(self, stored: Sequence[Tensor]) -> Tensor:
         """Return what the generator is given, float32 (N, in_channels, H, W) in [-1, 1]."""
-        return self.views.given(self.inputs(records))
+        return self.views.given(self.inputs(stored))
 
-    def wanted(self, records: Tensor) -> Tensor:
+    def wanted(self, stored: Sequence[Tensor]) -> Tensor:
         """Return what it should make, float32 (N, out_channels, H, W) in [-1, 1]."""
-        return self.views.target.seen(self.target(records))
-
-
-def _unpacked(records: Tensor, slot: _Slot) -> Tensor:
-    stored = records[..., slot.first : slot.end].contiguous()
-    return stored if slot.view.dtype.itemsize == 1 else stored.view(torch.int16).int() & 0xFFFF
+        return self.views.target.seen(self.target(stored))
 
 
 def in_step(dataset: PairDataset, keys: Sequence[str]) -> Iterator[EncodedPair]:

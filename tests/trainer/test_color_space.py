@@ -86,7 +86,7 @@ def test_lightness_comes_from_the_target_which_is_kept_alone(dataset, tmp_path):
     batch = cache.batch(np.array([0, 1]), np.random.default_rng(0), torch.device("cpu"))
     assert batch.a.shape == (2, 1, 32, 32)
     assert batch.b.shape == (2, 2, 32, 32)
-    assert cache._records.shape == (7, 36, 36, 3)
+    assert [kept.shape for kept in cache._stored] == [(7, 36, 36, 3)]
     photos = AB.made(batch.b, batch.a).reshape(-1, 3)
     assert (photos == torch.tensor([200, 60, 30])).all(dim=1).sum() > 200  # the discs that side B shows
 
