@@ -118,7 +118,7 @@ def _segmenter(task: Task, asked: Judging, classes: LabelClasses | None, cache_d
 
 
 def _about_classes(classes: LabelClasses, labels_are_made: bool, segmenter: Segmenter | None) -> str:
-    told = f"labels: side {classes.side}, {classes.num_evaluated} classes of {classes.source}"
+    told = f"labels: side {classes.side}, {classes.num_evaluated} classes ({classes.source})"
     if labels_are_made or segmenter:
         return told
     return f"{told}; --segmenter train would judge by them what is made"

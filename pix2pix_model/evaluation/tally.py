@@ -190,7 +190,7 @@ class Tally:
     def _color_scores(self) -> list[Score]:
         made = self.made_colors.intersection(self.real_colors)
         others = self._other_colors.intersection(self.real_colors) if self._num_others else (None,) * 3
-        note = f"real: of {self._num_others} real training pictures with these" if self._num_others else ""
+        note = f"real: {self._num_others} real training pictures against these" if self._num_others else ""
         return [
             Score(f"lab_{axis.lower()}", f"Lab histogram intersection, {axis}", value, "higher", real, 3, note=note)
             for axis, value, real in zip("Lab", made, others, strict=True)
@@ -208,7 +208,7 @@ class Tally:
         if features.is_inception:
             frechet, kernel = "FID", "KID"
         few = small_sample_warning(made)
-        few += f"; real: {others.num_made} real training pictures" if others else ""
+        few += f"; real: {others.num_made} real training pictures against these" if others else ""
         subsets = f"mean and deviation over 100 subsets of {made.subset}"
         marks = (others.frechet, others.kernel) if others else (None, None)
         return [
@@ -223,7 +223,10 @@ class Tally:
         segmenter, classes = self._judges.segmenter, self._judges.classes
         assert classes is not None
         if segmenter is None:
-            prefix, note = "labels", f"{len(table.names)} classes of {classes.source}, by the nearest colour"
+            prefix, note = (
+                "labels",
+                f"{len(table.names)} classes ({classes.source}); a made pixel is of the one with the nearest colour",
+            )
         else:
             prefix, note = "FCN-score", f"judged by {segmenter.name}: compare with the real photos' score alone"
         key = "labels" if segmenter is None else "fcn"
