@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Example", "Task", "other_targets", "translated"]
 
 _BATCH_PIXELS = 1 << 19
+_MOST_IN_BATCH = 32  # feature networks see pictures enlarged: 128 small ones would take them half a gigabyte
 _MAX_PIXELS = 1 << 23  # as in translate: the activations take about 2 GB then
 
 
@@ -193,7 +194,8 @@ def _batches(read: Iterator[_Read]) -> Iterator[list[_Read]]:
     batch: list[_Read] = []
     for one in read:
         height, width = one.real.shape[:2]
-        if batch and ((len(batch) + 1) * height * width > _BATCH_PIXELS or one.real.shape != batch[0].real.shape):
+        full = len(batch) == _MOST_IN_BATCH or (len(batch) + 1) * height * width > _BATCH_PIXELS
+        if batch and (full or one.real.shape != batch[0].real.shape):
             yield batch
             batch = []
         batch.append(one)
