@@ -190,6 +190,20 @@ def test_a_file_that_is_no_network_is_named(tmp_path):
         find_onnx(str(tmp_path / "nothing.onnx"))
 
 
+def test_a_file_on_the_hub_is_fetched_by_repository_and_path(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    asked: list[tuple[str, str]] = []
+
+    def fetch(repository: str, file: str) -> str:
+        asked.append((repository, file))
+        return str(tmp_path / "model.onnx")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    assert find_onnx("hub:someone/networks/onnx/model.onnx") == tmp_path / "model.onnx"
+    assert asked == [("someone/networks", "onnx/model.onnx")]
+
+
 def test_a_hub_that_cannot_be_reached_is_named(monkeypatch):
     import huggingface_hub
 
