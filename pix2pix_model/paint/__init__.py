@@ -1,0 +1,1 @@
+"""The painting page: a canvas in the browser, and a small server on loopback that translates what is drawn."""
