@@ -91,9 +91,12 @@ def choose_judges(task: Task, asked: Judging, cache_dir: Path) -> tuple[Judges, 
     if classes is not None and classes.side not in sides:
         classes = None  # colours are made of the lightness of B, and nothing has to do with A
     labels_are_made = classes is not None and classes.side == sides[-1]
-    segmenter = _segmenter(task, asked, classes, cache_dir) if asked.segmenter and not labels_are_made else None
+    if asked.segmenter and labels_are_made:
+        fix = "leave it out: what is made is scored by the colours of the classes"
+        raise UsageError("this model makes labels, in which no network has to find them", where="--segmenter", fix=fix)
+    segmenter = _segmenter(task, asked, classes, cache_dir) if asked.segmenter else None
     notes = [_about_classes(classes, labels_are_made, segmenter)] if classes else []
-    features, note = _features_to_load(asked.features, labels_are_made)
+    features, note = _features_to_load(asked.features, labels_are_made, len(task.positions))
     notes += [note] if note else []
     judges = Judges(
         classes=classes if labels_are_made or segmenter else None,
@@ -124,10 +127,12 @@ def _about_classes(classes: LabelClasses, labels_are_made: bool, segmenter: Segm
     return f"{told}; --segmenter train would judge by them what is made"
 
 
-def _features_to_load(asked: str, labels_are_made: bool) -> tuple[str, str]:
+def _features_to_load(asked: str, labels_are_made: bool, num_pictures: int) -> tuple[str, str]:
     """Decide on the feature network; returns its name, or nothing, and what to tell about it."""
     if asked == "none" or (asked == "" and labels_are_made):
         return "", ""
+    if num_pictures < 2:
+        return "", "no distances of sets: there is one picture"
     if asked:
         check_torchmetrics()
         return asked, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ _CHART_WIDTH, _CHART_HEIGHT = 320, 96
 
 def ranking_key(pictures: Sequence[PictureScores]) -> str:
     """Return the measure that tells good pictures from bad ones: the first that all have of accuracy, LPIPS, SSIM."""
-    return next(key for key in _SPOKEN if all(key in one.values for one in pictures))
+    return next(key for key in _SPOKEN if all(math.isfinite(one.values.get(key, math.nan)) for one in pictures))
 
 
 def chosen_examples(pictures: Sequence[PictureScores]) -> dict[str, list[PictureScores]]:

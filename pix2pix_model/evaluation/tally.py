@@ -222,13 +222,11 @@ class Tally:
             return []
         segmenter, classes = self._judges.segmenter, self._judges.classes
         assert classes is not None
+        prefix, note = "FCN-score", "compare with the real photos' score alone"
         if segmenter is None:
-            prefix, note = (
-                "labels",
-                f"{len(table.names)} classes ({classes.source}); a made pixel is of the one with the nearest colour",
-            )
+            prefix, note = "labels", f"{classes.source}; a made pixel is of the class with the nearest colour"
         else:
-            prefix, note = "FCN-score", f"judged by {segmenter.name}: compare with the real photos' score alone"
+            note = f"judged by {segmenter.name}: {note}"
         key = "labels" if segmenter is None else "fcn"
         scores = []
         for attribute, name in _LABEL_NAMES.items():

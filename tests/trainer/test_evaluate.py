@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,14 +17,15 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from pix2pix_data.dataset import EncodedPair, open_dataset, shard_path, write_shard
-from pix2pix_data.errors import FormatError, UsageError
+from pix2pix_data.errors import FormatError, MissingExtraError, UsageError
 from pix2pix_data.images import encode_png, write_png
 from pix2pix_data.known_labels import LABEL_PALETTES
+from pix2pix_model import evaluate as evaluate_module
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, save_model
 from pix2pix_model.cli_model import app
 from pix2pix_model.device import choose_device
 from pix2pix_model.evaluate import Judging, Task, choose_judges, evaluate, reread
-from pix2pix_model.evaluation.page import chosen_examples
+from pix2pix_model.evaluation.page import chosen_examples, ranking_key
 from pix2pix_model.evaluation.scores import Score
 from pix2pix_model.evaluation.tables import score_table, scores_json
 from pix2pix_model.evaluation.tally import Judges, PictureScores
@@ -135,6 +137,8 @@ def test_made_labels_are_scored_by_the_nearest_colour(tmp_path):
     assert judges.labels_are_made
     assert judges.features is None
     assert "12 classes" in notes[0]
+    with pytest.raises(UsageError, match="makes labels"):
+        choose_judges(given, Judging(segmenter="train"), tmp_path)
     scores = by_key(evaluate(given, judges).scores)
     assert scores["labels_per_pixel"].value == pytest.approx((1 + 1 / 4) / 2)
     assert scores["labels_per_class"].value == pytest.approx((1 + 3 * 0.5) / 4)
@@ -165,6 +169,16 @@ def test_a_segmenter_without_labels_is_an_error(tmp_path):
     folder = pairs(tmp_path / "d", [(picture(i), picture(9 + i)) for i in range(3)])
     with pytest.raises(UsageError, match="neither side"):
         choose_judges(task(copying(), folder), Judging(segmenter="train"), tmp_path)
+
+
+def test_without_the_extra_the_other_measures_are_taken_and_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_module.importlib.util, "find_spec", lambda _: None)
+    folder = pairs(tmp_path / "d", [(picture(i), picture(9 + i)) for i in range(3)])
+    judges, notes = choose_judges(task(copying(), folder), Judging(), tmp_path)
+    assert judges.features is None
+    assert "pix2pix-kit[evaluate]" in notes[-1]
+    with pytest.raises(MissingExtraError, match="torchmetrics"):
+        choose_judges(task(copying(), folder), Judging(features="lite0"), tmp_path)
 
 
 def test_the_distance_of_sets_names_its_features(tmp_path):
@@ -265,6 +279,14 @@ def test_the_worst_and_the_best_are_shown_and_none_twice():
     shown = [one.key for ones in chosen.values() for one in ones]
     assert len(shown) == len(set(shown)) == 18
     assert list(chosen_examples(pictures[:1])) == ["Worst"]
+
+
+def test_a_picture_without_a_class_that_counts_leaves_the_ranking_to_another_measure():
+    pictures = [
+        PictureScores("a", {"l1": 0.1, "per_pixel": 0.5}),
+        PictureScores("b", {"l1": 0.2, "per_pixel": math.nan}),
+    ]
+    assert ranking_key(pictures) == "l1"
 
 
 # --- the command --------------------------------------------------------------------------------------------------
