@@ -134,7 +134,8 @@ def _run(
     num_unused = sum(isinstance(one, Unused) for one in plan.failed)
     num_failed = summary.num_failed - num_unused
     _tell(summary, out, time.monotonic() - start, num_unused)
-    result(f"next: p2p-train recipes/{maker.recipe}.toml --set data.path={shlex.quote(str(out))}")
+    settings = " ".join(f"--set {one}" for one in (f"data.path={shlex.quote(str(out))}", *maker.recipe_settings))
+    result(f"next: p2p-train recipes/{maker.recipe}.toml {settings}")
     if num_failed > max_failed * (sum(summary.num_pairs.values()) + num_failed):
         say(f"more than {max_failed:.0%} failed, which --max-failed says is too many{'; not pushed' if push else ''}")
         raise typer.Exit(3)

@@ -102,6 +102,11 @@ class PairMaker(BaseModel, ABC):
         return cls.summary().rpartition(": ")[2]
 
     @property
+    def recipe_settings(self) -> tuple[str, ...]:
+        """What to `--set` in that recipe."""
+        return ()
+
+    @property
     def modes(self) -> tuple[str, str]:
         """Pillow's modes of A and B, for `datasets`."""
         return ("RGB", "RGB")

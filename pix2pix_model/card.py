@@ -27,7 +27,7 @@ A pix2pix generator ({config.architecture}, {config.crop_size} px): {task}
 
 Use it on a folder of pictures, from wherever this folder lies:
 
-    p2p-model translate THIS_FOLDER IMAGES
+    p2p-model translate THIS_FOLDER IMAGES{" --also DIR" * len(config.sides.inputs[1:])}
 
 The recipe, which `p2p-train` takes:
 

@@ -122,7 +122,7 @@ class PairCache:
                 for kept, side in zip(self._stored, stored, strict=True):
                     kept[i] = side
                 progress.advance()
-        for words in self._reader.doubts():
+        for words in self._reader.doubts.words():
             say(words)
 
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:

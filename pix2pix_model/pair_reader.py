@@ -13,8 +13,9 @@ from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import DataSettings, Side
+from pix2pix_model.side_doubts import SideDoubts
 from pix2pix_model.sides import sides_of
-from pix2pix_model.views import Classes, View, views_of
+from pix2pix_model.views import View, views_of
 
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
@@ -48,8 +49,8 @@ class PairReader:
     ----------
     sides : Sides
     views : Views
-    unclear : list of (str, float)
-        For each side that was read as classes its name, and the share of its pixels whose colour is no class's.
+    doubts : SideDoubts
+        What looks wrong of the sides that were read.
 
     Raises
     ------
@@ -61,7 +62,7 @@ class PairReader:
         self._settings = settings
         self.sides = sides_of(settings)
         self.views = views_of(self.sides)
-        self.unclear: list[tuple[str, float]] = []
+        self.doubts = SideDoubts()
         self._datasets = [dataset, *(open_dataset(further.path) for further in settings.further)]
         self._slots: list[_Slot] = []
         specs, views = (*self.sides.inputs, self.sides.target), (*self.views.inputs, self.views.target)
@@ -115,8 +116,7 @@ class PairReader:
                     f"its sides differ in shape: {_size(shape)} and {_size(pixels.shape)}", where=row[0].key
                 )
             stored = slot.view.read(pixels)
-            if isinstance(slot.view, Classes):
-                self.unclear.append((self._title(slot), slot.view.share_unclear(pixels, stored)))
+            self.doubts.note(self._title(slot), slot.view, pixels, stored)
             sides.append(slot.view.resized(stored, size.width, size.height, self._settings.resize))
         return sides
 
@@ -127,19 +127,6 @@ class PairReader:
     def _decoded(self, row: Row, source: int) -> list[Pixels]:
         wanted = [(slot.side, slot.view.file) for slot in self._slots if slot.source == source]
         return row[source].decode_sides(*wanted)
-
-    def doubts(self) -> list[str]:
-        """Say what of the pairs that were read looks wrong, a line for each."""
-        shares: dict[str, list[float]] = {}
-        for title, share in self.unclear:
-            shares.setdefault(title, []).append(share)
-        means = {title: sum(values) / len(values) for title, values in shares.items()}
-        return [
-            f"careful: {mean:.2%} of the pixels of {title} have no colour of palette.json (smeared by JPEG?); "
-            "each was taken for the class that it is nearest to"
-            for title, mean in means.items()
-            if mean > 0
-        ]
 
     # --- what networks see ----------------------------------------------------------------------------------------
     # `stored`: for each of `forms` a batch, (N, H, W, num_stored), as `views.to_tensor` gives it

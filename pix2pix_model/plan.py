@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 
 from pix2pix_data.dataset import PairDataset
-from pix2pix_model.device import choose_device
+from pix2pix_model.device import Device, choose_device
 from pix2pix_model.nets import num_parameters
 from pix2pix_model.pair_reader import PairReader
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import Schedule
 from pix2pix_model.state import build_networks
+from pix2pix_model.views import View
 
 __all__ = ["describe", "stretching"]
 
@@ -39,7 +40,14 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
         f"{recipe.name}: {splits} pairs of {recipe.data.path}, {reader.sides.words} at {recipe.data.crop_size} px, "
         f"{schedule.num_steps} steps of {recipe.train.batch} ({schedule.steps_per_epoch} in an epoch)\n"
         f"{recipe.generator.name} ({generator} parameters) {taught}, on {device.words}"
+        + _too_few_bits(reader.views.target, device)
     )
+
+
+def _too_few_bits(target: View, device: Device) -> str:
+    if target.dtype.itemsize == 1 or device.precision == "float32":
+        return ""
+    return f"\ncareful: 16 bits are to be made, and {device.precision} has 8 to 11: --set train.precision=float32"
 
 
 def stretching(recipe: Recipe, dataset: PairDataset) -> str | None:

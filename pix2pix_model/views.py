@@ -82,12 +82,14 @@ class View(ABC):
 
 
 class Levels(View):
-    """Gray or colour, linear: the lowest level is -1, the highest 1."""
+    """Gray or colour, linear: the lowest of `levels` is -1, the highest 1; at 8 bits they are 0 and 255."""
 
     def __init__(self, file: ChannelsName, levels: tuple[int, int]) -> None:
         self.file, self.num_stored = file, CHANNELS[file].num
-        self._low, high = (0, 255) if CHANNELS[file].bits == 8 else levels
-        self._half = (high - self._low) / 2
+        self.is_deep = CHANNELS[file].bits == 16
+        self.levels = levels if self.is_deep else (0, 255)
+        self._low = self.levels[0]
+        self._half = (self.levels[1] - self._low) / 2
 
     def seen(self, stored: Tensor) -> Tensor:
         return stored.permute(0, 3, 1, 2).float().sub_(self._low).div_(self._half).sub_(1).clamp_(-1, 1).contiguous()
@@ -97,7 +99,7 @@ class Levels(View):
         return _stored(levels, self.file)
 
     def shown(self, stored: Tensor) -> Tensor:
-        if CHANNELS[self.file].bits == 16:
+        if self.is_deep:
             stored = ((stored.float() - self._low) * (127.5 / self._half)).round().clamp(0, 255).to(torch.uint8)
         return stored.expand(*stored.shape[:3], 3)
 

@@ -172,6 +172,11 @@ class CombineMaker(TwoSidesMaker):
         return self.labels
 
     @property
+    def recipe_settings(self) -> tuple[str, ...]:
+        sides = {"a_as": self.a_as, "b_as": self.b_as}
+        return tuple(f"data.{name}={stored_as}" for name, stored_as in sides.items() if stored_as != "rgb")
+
+    @property
     def modes(self) -> tuple[str, str]:
         from pix2pix_data.channels import CHANNELS
 

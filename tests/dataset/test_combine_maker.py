@@ -189,6 +189,7 @@ def test_datasets_loads_what_was_kept_also_after_another_split(tmp_path, p2p_dat
     options = ("--size", "90x70", "--val", "0", "--test", "0", "--group", "file")
     done = p2p_data("combine", "A", "B", "--a-as", "gray16", "--b-as", "rgba", "--out", "pairs", *options)
     assert done.returncode == 0, done.stderr
+    assert "--set data.path=pairs --set data.a_as=gray16 --set data.b_as=rgba" in done.stdout
     done = p2p_data("split", "pairs", "--out", "again", "--val", "1", "--test", "0", "--group", "file")
     assert done.returncode == 0, done.stderr
     for name in ("pairs", "again"):

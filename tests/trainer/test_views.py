@@ -138,6 +138,19 @@ def test_levels_say_what_is_seen_as_the_ends_of_the_range(tmp_path):
     assert (shown.min(), shown.max(), shown.shape) == (0, 255, (*SIZE, 3))
 
 
+def test_levels_that_are_cut_or_hardly_used_are_told(tmp_path, capsys):
+    depth = np.linspace(1000, 6000, SIZE.height * SIZE.width).astype(np.uint16).reshape(*SIZE, 1)
+    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [encode_channels(depth)])
+    batch_of(folder, [0], b_as="gray16")
+    assert "careful: levels of B go from 1000 to 6000, little of what" in capsys.readouterr().err
+    batch_of(folder, [0], b_as="gray16", levels=[1000, 5000])
+    assert "levels of B go from 1000 to 6000, and what is beyond data.levels (1000 to 5000) is cut" in (
+        capsys.readouterr().err
+    )
+    batch_of(folder, [0], b_as="gray16", levels=[1000, 6000])
+    assert "careful" not in capsys.readouterr().err
+
+
 def test_what_is_invisible_bleeds_into_nothing(tmp_path):
     picture = np.zeros((*SIZE, 4), np.uint8)
     picture[:, :20] = (200, 100, 50, 255)
@@ -286,6 +299,7 @@ def test_a_model_of_two_inputs_asks_for_both(two, tmp_path, train_tiny):
     run = train_tiny(f"data.path={one}", "data.a_as=gray16", also, "train.max_steps=2", "data.load_size=36")
     model = load_model(run)
     assert [spec.words for spec in model.config.sides.inputs] == ["A as gray16", "A of other as classes"]
+    assert "translate THIS_FOLDER IMAGES --also DIR\n" in (run / "model" / "README.md").read_text()
     assert str(other.parent) not in (run / "model" / "config.json").read_text(), "where it lay is nobody's business"
 
     with pytest.raises(UsageError, match=r"is given 2 pictures \(A as gray16, A of other as classes\), not 1"):
