@@ -55,7 +55,12 @@ class RunDir:
         return self.path / "model"
 
     def record_start(self, recipe: Recipe, data: DataFacts, *, step: int, device_words: str) -> None:
-        """Write recipe.toml, and add this start to environment.json; what it had finished is unfinished again."""
+        """Write recipe.toml, and add this start to environment.json; what it had finished is unfinished again.
+
+        What a killed process left half written is removed: no other one is at work here while the lock is held.
+        """
+        for left in [*self.path.rglob(".*.part")]:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         path = self.path / "environment.json"
         starts = json.loads(path.read_text())["starts"] if path.is_file() else []
         starts.append(_environment(step, device_words))

@@ -34,8 +34,9 @@ class StopRequest:
         self.asked = True
         self._restore()
         # Not by print: it would fail if the signal came while a print is under way.
+        line = f"\n{signal.Signals(number).name}: saving, then stopping (again: stop without saving)\n"
         with suppress(OSError):
-            os.write(2, f"{signal.Signals(number).name}: saving, then stopping (again: stop without saving)\n".encode())
+            os.write(2, line.encode())
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

@@ -71,7 +71,7 @@ class Validation:
         made = self.pairs.pictures(generator, device)
         measures = []
         for own, real in zip(made, self.pairs.b, strict=True):  # one by one, for memory
-            pair = own[None], real[None]
+            pair = own[None].to(device.torch_device), real[None].to(device.torch_device)
             measures.append((l1(*pair), psnr(*pair).clamp(max=_HIGHEST_PSNR_DB), ssim(*pair)))
         means = (float(sum(column)) / len(measures) for column in zip(*measures, strict=True))
         return Measured(dict(zip(("val_l1", "val_psnr", "val_ssim"), means, strict=True)), made)

@@ -128,6 +128,16 @@ def test_what_was_logged_after_the_checkpoint_is_logged_once(train_tiny):
     assert without_speed(stopped) == without_speed(whole)
 
 
+def test_what_a_kill_left_half_written_is_removed(train_tiny):
+    run = train_tiny("train.max_steps=3")
+    (run / "checkpoints" / ".step-000004.1234.part").mkdir()
+    (run / "checkpoints" / ".step-000004.1234.part" / "model.safetensors").write_bytes(b"half")
+    (run / "checkpoints" / ".last.1234.part").write_text("step-0")
+    (run / "samples" / ".000003.png.1234.part").write_bytes(b"half")
+    train_tiny(resume=run)
+    assert not list(run.rglob("*.part"))
+
+
 def test_a_complete_run_is_not_continued_without_more_steps(train_tiny):
     run = train_tiny()
     with pytest.raises(CheckpointError, match="all of its 6 steps"):
