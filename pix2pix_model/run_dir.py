@@ -71,18 +71,25 @@ class RunDir:
 
 
 def make_run(runs_dir: Path, name: str) -> RunDir:
-    """Make and lock a new run folder under the next free number."""
-    number = max((number for number, _ in _runs(runs_dir)), default=0) + 1
+    """Make and lock a new run folder under the next free number, or take one whose run was killed before it began."""
+    runs = sorted(_runs(runs_dir))
+    for number, path in runs:
+        if path.name == f"{number:04d}-{name}" and not _has_begun(path) and (run := _lock(path)) is not None:
+            return run
+    number = max((number for number, _ in runs), default=0) + 1
     while True:
         path = runs_dir / f"{number:04d}-{name}"
         try:
             path.mkdir(parents=True)
-            break
-        except FileExistsError:  # another process took the number since
-            number += 1
-    run = _lock(path)
-    assert run is not None
-    return run
+            if (run := _lock(path)) is not None:
+                return run
+        except FileExistsError:
+            pass
+        number += 1  # another process took it since
+
+
+def _has_begun(path: Path) -> bool:
+    return (path / "recipe.toml").is_file() and (path / "environment.json").is_file()
 
 
 def open_run(path: Path, recipe: Recipe) -> RunDir:

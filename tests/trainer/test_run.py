@@ -175,6 +175,22 @@ def test_a_locked_run_is_left_alone(tmp_path, recipe, dataset):
     found.lock.release()
 
 
+def test_a_folder_whose_run_was_killed_before_it_began_is_taken_again(tmp_path, recipe, dataset):
+    from pix2pix_model.train import data_facts
+
+    runs = tmp_path / "runs"
+    first = make_run(runs, "tiny")
+    other = make_run(runs, "tiny")
+    assert (first.path.name, other.path.name) == ("0001-tiny", "0002-tiny"), "the first one is at work"
+    other.record_start(recipe, data_facts(dataset), step=0, device_words="")
+    for run in (first, other):
+        run.lock.release()  # as a kill does
+    again, third = make_run(runs, "tiny"), make_run(runs, "tiny")
+    assert (again.path.name, third.path.name) == ("0001-tiny", "0003-tiny")
+    for run in (again, third):
+        run.lock.release()
+
+
 def test_only_the_same_recipe_on_the_same_data_is_continued(tmp_path, recipe_path, recipe, dataset):
     from pix2pix_model.train import data_facts
 
