@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-__all__ = ["divided_card", "has_licence", "hub_card", "write_card"]
+__all__ = ["divided_card", "has_licence", "hub_card", "with_licence_of", "write_card"]
 
 _SIZE_CATEGORIES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 # As in the Parquet files: without a mode, `datasets` would take that of each file, and a gray PNG would come as (H, W).
@@ -154,21 +154,13 @@ def has_licence(card: str) -> bool:
     return bool(_licence_lines(card))
 
 
-def hub_card(card: str, name: str, repo_id: str, old: str) -> str:
-    """Write the card as it goes to the hub.
+def hub_card(card: str, name: str, repo_id: str) -> str:
+    """Write the card as it goes to the hub: the example there loads the repository, not the folder called `name`."""
+    return card.replace(f'load_dataset("{name}")', f'load_dataset("{repo_id}")')
 
-    Parameters
-    ----------
-    card : str
-        The card in the dataset's folder.
-    name : str
-        Name of that folder, which the example there loads.
-    repo_id : str
-        The repository, which the example loads instead.
-    old : str
-        The card that is on the hub now; its licence is kept where ours names none. Empty if there is none.
-    """
-    card = card.replace(f'load_dataset("{name}")', f'load_dataset("{repo_id}")')
+
+def with_licence_of(old: str, card: str) -> str:
+    """Take over into the head of a card the licence that stands in the head of an older one, if it names none."""
     if not has_licence(card):
         card = re.sub(r"\A---\n", lambda head: head[0] + _licence_lines(old), card)
     return card

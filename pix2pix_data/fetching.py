@@ -16,7 +16,8 @@ from pix2pix_data.atomic import write_file, write_json
 from pix2pix_data.card import write_card
 from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, UsageError
-from pix2pix_data.hub import HubRepo, Listing, RemoteFile, transfer_line
+from pix2pix_data.hub import HubRepo, transfer_line
+from pix2pix_data.hub_files import Listing, RemoteFile
 from pix2pix_data.importing import ImportOptions, ImportSummary, Opened, import_pairs, open_layout
 from pix2pix_data.layouts.file_tree import is_wanted, leads_outside
 from pix2pix_data.new_folder import new_folder

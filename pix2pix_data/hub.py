@@ -1,4 +1,4 @@
-"""Dataset repositories on the Hugging Face hub: what they hold, downloads, uploads and commits.
+"""Repositories on the Hugging Face hub, of datasets or models: what they hold, downloads, uploads and commits.
 
 A download goes on where it stood and is held against the hub's checksum. An upload is of no consequence until a commit
 names it, and a commit names the revision that it follows: so nobody ever sees half of one.
@@ -6,26 +6,25 @@ names it, and a commit names the revision that it follows: so nobody ever sees h
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.errors import HubError, P2PError, UsageError
 from pix2pix_data.hub_faults import AGAIN, LOG_IN, WAITS_S, explained, is_passing, reason_of
+from pix2pix_data.hub_files import Content, Listing, RemoteFile, is_cached_whole
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd
 
-__all__ = ["Content", "HubBusyError", "HubRepo", "Listing", "RemoteFile", "Tick", "transfer_line"]
+__all__ = ["HubBusyError", "HubRepo", "Kind", "Tick", "transfer_line"]
 
-Content = Path | bytes
+Kind: TypeAlias = Literal["dataset", "model"]
 Tick = Callable[[int], None]
 _Result = TypeVar("_Result")
 
@@ -56,60 +55,8 @@ class HubBusyError(HubError):
     """The hub could not be reached or could not answer; trying again may help."""
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """A file of a revision.
-
-    Attributes
-    ----------
-    path : str
-        Below the root, with slashes.
-    num_bytes : int
-    digest : str
-        SHA-256 of a large file, git's SHA-1 of a small one, as hexadecimal digits.
-    """
-
-    path: str
-    num_bytes: int
-    digest: str
-
-    def holds(self, content: Content) -> bool:
-        """Tell whether a local file has the same bytes."""
-        num_bytes = content.stat().st_size if isinstance(content, Path) else len(content)
-        return num_bytes == self.num_bytes and self._digest_of(content) == self.digest
-
-    def _digest_of(self, content: Content) -> str:
-        with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
-            if len(self.digest) == hashlib.sha256().digest_size * 2:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-            git = hashlib.sha1(f"blob {self.num_bytes}\0".encode(), usedforsecurity=False)
-            git.update(stream.read())
-            return git.hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a revision holds.
-
-    Attributes
-    ----------
-    commit : str
-        Its hash.
-    is_private : bool
-    files : mapping of str to RemoteFile
-        By path.
-    configs : tuple of str
-        Names of the sets that the card tells of, where it does.
-    """
-
-    commit: str
-    is_private: bool
-    files: Mapping[str, RemoteFile]
-    configs: tuple[str, ...] = ()
-
-
 class HubRepo:
-    """A dataset repository on the hub, at a branch, tag or commit.
+    """A repository on the hub, at a branch, tag or commit.
 
     The hub is that of $HF_ENDPOINT, the token that of $HF_TOKEN or of `hf auth login`: neither is a setting of ours.
 
@@ -119,6 +66,8 @@ class HubRepo:
         As user/name.
     revision : str, optional
         The branch main if not given.
+    kind : {"dataset", "model"}
+        The two have names apart: a dataset and a model may share one.
 
     Raises
     ------
@@ -126,7 +75,7 @@ class HubRepo:
         If the name cannot be one.
     """
 
-    def __init__(self, repo_id: str, revision: str | None = None) -> None:
+    def __init__(self, repo_id: str, revision: str | None = None, *, kind: Kind = "dataset") -> None:
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HFValidationError
         from huggingface_hub.utils import disable_progress_bars, validate_repo_id  # type: ignore[attr-defined]
@@ -142,15 +91,16 @@ class HubRepo:
             repo_id_is_valid = repo_id.count("/") == 1
         if not repo_id_is_valid:
             fix = "write user/name: letters, digits, - _ and . in the name"
-            raise UsageError("this cannot be the name of a dataset on the hub", where=repo_id, fix=fix)
+            raise UsageError(f"this cannot be the name of a {kind} on the hub", where=repo_id, fix=fix)
         self.repo_id = repo_id
         self.revision = revision or "main"
+        self.kind: Kind = kind
         self._api = HfApi()
 
     @property
     def url(self) -> str:
         """Where people see the repository."""
-        return f"{self._api.endpoint}/datasets/{self.repo_id}"
+        return f"{self._api.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo_id}"
 
     def list_files(self) -> Listing:
         """List the files of the revision.
@@ -163,15 +113,15 @@ class HubRepo:
         from huggingface_hub.hf_api import RepoFile
 
         def listed() -> Listing:
-            info = self._api.dataset_info(self.repo_id, revision=self.revision, timeout=_TIMEOUT_S)
+            info = self._api.repo_info(self.repo_id, revision=self.revision, repo_type=self.kind, timeout=_TIMEOUT_S)
             assert info.sha is not None
-            tree = self._api.list_repo_tree(self.repo_id, recursive=True, revision=info.sha, repo_type="dataset")
+            tree = self._api.list_repo_tree(self.repo_id, recursive=True, revision=info.sha, repo_type=self.kind)
             files = {
                 one.path: RemoteFile(one.path, one.size, one.blob_id if one.lfs is None else one.lfs.sha256)
                 for one in tree
                 if isinstance(one, RepoFile)
             }
-            return Listing(info.sha, bool(info.private), files, _configs(info.card_data))
+            return Listing(info.sha, bool(info.private), files, _configs(getattr(info, "card_data", None)))
 
         with self._errors_told():
             return self._patiently(listed)
@@ -199,7 +149,7 @@ class HubRepo:
                 lambda: self._api.create_repo(
                     # None, not False: the owner's settings may make all that is new private
                     self.repo_id,
-                    repo_type="dataset",
+                    repo_type=self.kind,
                     private=private or None,
                     exist_ok=True,
                 )
@@ -207,7 +157,7 @@ class HubRepo:
             if self.revision != "main" and not self.revision.startswith("refs/"):
                 self._patiently(
                     lambda: self._api.create_branch(
-                        self.repo_id, branch=self.revision, repo_type="dataset", exist_ok=True
+                        self.repo_id, branch=self.revision, repo_type=self.kind, exist_ok=True
                     )
                 )
 
@@ -236,7 +186,7 @@ class HubRepo:
             for batch in _batches(additions):
                 self._patiently(
                     lambda batch=batch: self._api.preupload_lfs_files(  # type: ignore[misc]
-                        self.repo_id, batch, repo_type="dataset", revision=self.revision, free_memory=False
+                        self.repo_id, batch, repo_type=self.kind, revision=self.revision, free_memory=False
                     )
                 )
                 tick(sum(one.upload_info.size for one in batch))
@@ -261,7 +211,7 @@ class HubRepo:
                 self.repo_id,
                 [*additions, *map(CommitOperationDelete, deletions)],
                 commit_message=message,
-                repo_type="dataset",
+                repo_type=self.kind,
                 revision=self.revision,
                 parent_commit=parent,
             )
@@ -296,7 +246,7 @@ class HubRepo:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
-        url = hf_hub_url(self.repo_id, file.path, repo_type="dataset", revision=commit, endpoint=self._api.endpoint)
+        url = hf_hub_url(self.repo_id, file.path, repo_type=self.kind, revision=commit, endpoint=self._api.endpoint)
 
         def fetched() -> None:
             with _CountedFile(part, tick) as stream:
@@ -314,6 +264,36 @@ class HubRepo:
             part.unlink()
             raise HubError("what came is not what the hub states by checksum", where=file.path, fix=AGAIN)
         return part.replace(path)
+
+    def cached(self, path: str, *, commit: str | None = None) -> Path:
+        """Find a file in the hub's own cache, or bring it there; where the hub cannot be reached, what is there counts.
+
+        Parameters
+        ----------
+        path : str
+            In the repository.
+        commit : str, optional
+            Take it from this commit; else from the revision as it is now.
+
+        Returns
+        -------
+        Path
+            Below a folder of the cache that is named after the commit.
+
+        Raises
+        ------
+        HubError
+            If it is not there and cannot be fetched, or is not what the hub states by checksum.
+        """
+        from huggingface_hub import hf_hub_download
+
+        with self._errors_told(path):
+            found = self._patiently(
+                lambda: hf_hub_download(self.repo_id, path, repo_type=self.kind, revision=commit or self.revision)
+            )
+        if not is_cached_whole(Path(found)):
+            raise HubError("what is in the hub's cache is not what the hub states by checksum", where=path, fix=AGAIN)
+        return Path(found)
 
     # --- faults ---------------------------------------------------------------------------------------------------
 
@@ -337,7 +317,7 @@ class HubRepo:
             raise
         except Exception as error:  # the client raises its own, those of two HTTP libraries, and plain ones
             where = f"{self.url} ({path})" if path else self.url
-            what, fix = explained(error, url=self.url, revision=self.revision, writing=writing)
+            what, fix = explained(error, url=self.url, revision=self.revision, kind=self.kind, writing=writing)
             kind = HubBusyError if is_passing(error) else HubError
             raise kind(what, where=where, fix=fix) from error
 

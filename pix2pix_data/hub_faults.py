@@ -14,7 +14,9 @@ LOG_IN = "log in with: hf auth login, or set HF_TOKEN; the token needs the right
 _MOST_CHARACTERS = 300  # of what the hub says
 
 
-def explained(error: Exception, *, url: str, revision: str, writing: bool) -> tuple[str, str | None]:
+def explained(
+    error: Exception, *, url: str, revision: str, writing: bool, kind: str = "dataset"
+) -> tuple[str, str | None]:
     """Say what an error of the hub's client means, and what to do about it.
 
     Parameters
@@ -25,15 +27,29 @@ def explained(error: Exception, *, url: str, revision: str, writing: bool) -> tu
     revision : str
     writing : bool
         What was tried needs the right to write.
+    kind : str
+        What the repository is of.
 
     Returns
     -------
     (str, str or None)
         What is wrong, and what the user can do.
     """
-    from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RemoteEntryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     status = _status(error)
+    if isinstance(error, LocalEntryNotFoundError):
+        switched_off = any(isinstance(one, OfflineModeIsEnabled) for one in _chain(error))
+        why = "was switched off by HF_HUB_OFFLINE" if switched_off else "cannot be reached"
+        return f"it is not on this machine yet, and the hub {why}", "fetch it once while the hub can be reached"
+    if isinstance(error, RemoteEntryNotFoundError):
+        return "there is no such file in the repository", None
     if isinstance(error, OfflineModeIsEnabled):
         return "the hub was switched off by HF_HUB_OFFLINE", "unset it"
     if isinstance(error, GatedRepoError):
@@ -45,7 +61,7 @@ def explained(error: Exception, *, url: str, revision: str, writing: bool) -> tu
     if status == 404 and writing:
         return "the hub knows no such user or repository", "correct the name: yours, or an organisation's of yours"
     if status in (401, 404):
-        return "there is no such dataset, or it is private", "correct the name, or log in: hf auth login"
+        return f"there is no such {kind}, or it is private", "correct the name, or log in: hf auth login"
     if status == 403:
         return "your token may not do this", "choose a name of your own, or take a token that may write there"
     if status == 412:
