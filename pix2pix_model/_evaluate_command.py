@@ -37,7 +37,7 @@ _InputOption = typer.Option(
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run, a model folder, or user/name on the hub.")],
     on: Annotated[
         Path | None,
         typer.Option("--on", metavar="DATASET", help="A paired dataset.", show_default="the one it was trained on"),
@@ -96,8 +96,10 @@ def evaluate(
     from pix2pix_model.device import choose_device
     from pix2pix_model.evaluate import Judging, Task, choose_judges
     from pix2pix_model.evaluate import evaluate as run
+    from pix2pix_model.model_pull import find_model
 
     start = time.monotonic()
+    model = find_model(model)
     loaded = load_model(model)
     places = [on, *(also or ())] if on else _trained_on(model, loaded, also or ())
     dataset, *further = map(open_dataset, places)

@@ -28,7 +28,7 @@ HELP = help_text(
 
 
 def export_model(
-    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run, a model folder, or user/name on the hub.")],
     to: Annotated[
         Literal["onnx", "pt2"],
         typer.Option(help="ONNX, for onnxruntime and most others; pt2, of torch.export, for PyTorch without our code."),
@@ -59,8 +59,10 @@ def export_model(
 ) -> None:
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.export import HIGHEST_DIFFERENCE, export, pictures_to_prove
+    from pix2pix_model.model_pull import find_model
     from pix2pix_model.test_time import TestTime, set_test_time
 
+    model = find_model(model)
     loaded = load_model(model)
     if norm_stats is not None:
         test_time = TestTime(norm_statistics=norm_stats, dropout=loaded.config.test_time.dropout)

@@ -26,7 +26,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def paint(
-    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run, a model folder, or user/name on the hub.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page.", show_default="a free one")] = 0,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to listen on; others than this let other machines in.")
@@ -36,10 +36,11 @@ def paint(
 ) -> None:
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.device import choose_device
+    from pix2pix_model.model_pull import find_model
     from pix2pix_model.paint.painter import Painter
     from pix2pix_model.paint.server import address_of, bind, serve
 
-    loaded, where = load_model(model), choose_device(device)
+    loaded, where = load_model(find_model(model)), choose_device(device)
     painter = Painter(loaded, where)
     say(f"paint: {loaded.config.name} of {loaded.path}, {painter.width}x{painter.height} px; on {where.words}")
     say({"segments": f"it is given segments in {len(painter.facts.colors)} colours", "lines": "it is given lines",

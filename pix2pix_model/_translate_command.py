@@ -27,7 +27,7 @@ HELP = help_text(
 
 
 def translate(
-    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="RUN", help="A run, a model folder, or user/name on the hub.")],
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGES", help="Pictures, folders of pictures, or one paired dataset.")
     ],
@@ -62,10 +62,12 @@ def translate(
 
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.device import choose_device
+    from pix2pix_model.model_pull import find_model
     from pix2pix_model.translate import find_inputs
     from pix2pix_model.translate import translate as run
 
     start = time.monotonic()
+    model = find_model(model)
     loaded = load_model(model)
     source = find_inputs(images, split=split, also=also or ())
     where = choose_device(device)

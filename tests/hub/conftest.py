@@ -77,6 +77,7 @@ class Hub:
     Attributes
     ----------
     repos : dict of str to Repo
+        Datasets by owner/name, models by models/owner/name.
     blobs : dict of str to bytes
         Large files by their SHA-256, committed or not.
     requests : list of str
@@ -126,6 +127,10 @@ class Hub:
     def count(self, request: str) -> int:
         return sum(re.search(request, one) is not None for one in self.requests)
 
+    def page(self, name: str) -> str:
+        """Where people see a repository: a model has no word before its name."""
+        return f"{self.url}/{name.removeprefix('models/') if name.startswith('models/') else f'datasets/{name}'}"
+
     def head(self, name: str, branch: str = "main") -> dict[str, bytes]:
         """The files of a branch."""
         repo = self.repos[name]
@@ -138,7 +143,7 @@ class Hub:
 
 
 def is_large(path: str) -> bool:
-    return path.endswith((".parquet", ".png", ".zip"))
+    return path.endswith((".parquet", ".png", ".zip", ".safetensors"))
 
 
 def git_oid(content: bytes) -> str:
@@ -192,9 +197,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"error": "a fault on request", "errors": errors}, status=fault.status)
             return
         self.cut = fault is not None and fault.status == CUT
+        # Pages and files of models have no word before their names, those of datasets have one.
+        path = url.path if re.match("/(api|datasets|lfs|lfs-verify)/?", url.path) else f"/models{url.path}"
         for method, pattern, handle in ROUTES:
             if method in (self.command, "GET" if self.command == "HEAD" else "") and (
-                match := re.fullmatch(pattern, url.path)
+                match := re.fullmatch(pattern, path)
             ):
                 handle(self, *(unquote(part or "") for part in match.groups()), body, parse_qs(url.query))
                 return
@@ -232,7 +239,7 @@ class Handler(BaseHTTPRequestHandler):
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         if not token:
             self.answer({"error": "Invalid username or password."}, status=401)
-        elif token != OWNER_TOKEN or not name.startswith("owner/"):
+        elif token != OWNER_TOKEN or not name.removeprefix("models/").startswith("owner/"):
             self.answer({"error": "You don't have the rights to do this."}, status=403)
         else:
             return True
@@ -258,7 +265,13 @@ class Handler(BaseHTTPRequestHandler):
             siblings = [{"rfilename": path} for path in repo.commits[oid]]
             head = re.match(rb"---\n(.*?)---\n", repo.commits[oid].get("README.md", b""), flags=re.DOTALL)
             card = yaml.safe_load(head[1]) if head else None
-            facts = {"id": name, "sha": oid, "private": repo.private, "siblings": siblings, "tags": []}
+            facts = {
+                "id": name.removeprefix("models/"),
+                "sha": oid,
+                "private": repo.private,
+                "siblings": siblings,
+                "tags": [],
+            }
             self.answer(facts | {"cardData": card})
 
     def tree(self, name: str, revision: str, folder: str, _: bytes, query: dict[str, list[str]]) -> None:
@@ -325,15 +338,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def create_repo(self, body: bytes, _: object) -> None:
         asked = json.loads(body)
-        name = f"{asked['organization']}/{asked['name']}"
+        models = "models/" if asked.get("type", "model") == "model" else ""
+        name = f"{models}{asked['organization']}/{asked['name']}"
         if not self.may_write(name):
             return
         if name in self.hub.repos:
-            url = f"{self.hub.url}/datasets/{name}"
-            self.answer({"error": "You already created this dataset repo", "url": url}, status=409)
+            self.answer({"error": "You already created this repo", "url": self.hub.page(name)}, status=409)
             return
         self.hub.create(name, private=asked.get("visibility") == "private")
-        self.answer({"url": f"{self.hub.url}/datasets/{name}", "name": name})
+        self.answer({"url": self.hub.page(name), "name": name})
 
     def create_branch(self, name: str, branch: str, _: bytes, __: object) -> None:
         if self.may_write(name) and (found := self.repo(name)):
@@ -404,25 +417,25 @@ class Handler(BaseHTTPRequestHandler):
                 assert kind == "deletedFile", kind
                 del files[value["path"]]
         new = repo.commit(files, branch)
-        self.answer({"success": True, "commitOid": new, "commitUrl": f"{self.hub.url}/datasets/{name}/commit/{new}"})
+        self.answer({"success": True, "commitOid": new, "commitUrl": f"{self.hub.page(name)}/commit/{new}"})
 
 
-NAME, REVISION = r"([^/]+/[^/]+)", r"([^/]+)"
+NAME, REVISION = r"(?:datasets/)?((?:models/)?[^/]+/[^/]+)", r"([^/]+)"
 ROUTES: list[tuple[str, str, Any]] = [
-    ("GET", rf"/api/datasets/{NAME}/revision/{REVISION}", Handler.info),
-    ("GET", rf"/api/datasets/{NAME}()", Handler.info),
-    ("GET", rf"/api/datasets/{NAME}/tree/{REVISION}(?:/(.+))?", Handler.tree),
-    ("GET", rf"/api/datasets/{NAME}/refs", Handler.refs),
-    ("POST", rf"/api/datasets/{NAME}/paths-info/{REVISION}", Handler.paths_info),
-    ("GET", rf"/datasets/{NAME}/resolve/{REVISION}/(.+)", Handler.resolve),
+    ("GET", rf"/api/{NAME}/revision/{REVISION}", Handler.info),
+    ("GET", rf"/api/{NAME}()", Handler.info),
+    ("GET", rf"/api/{NAME}/tree/{REVISION}(?:/(.+))?", Handler.tree),
+    ("GET", rf"/api/{NAME}/refs", Handler.refs),
+    ("POST", rf"/api/{NAME}/paths-info/{REVISION}", Handler.paths_info),
+    ("GET", rf"/{NAME}/resolve/{REVISION}/(.+)", Handler.resolve),
     ("POST", r"/api/repos/create", Handler.create_repo),
-    ("POST", rf"/api/datasets/{NAME}/branch/{REVISION}", Handler.create_branch),
-    ("POST", rf"/api/datasets/{NAME}/preupload/{REVISION}", Handler.preupload),
-    ("POST", rf"/datasets/{NAME}\.git/info/lfs/objects/batch", Handler.lfs_batch),
+    ("POST", rf"/api/{NAME}/branch/{REVISION}", Handler.create_branch),
+    ("POST", rf"/api/{NAME}/preupload/{REVISION}", Handler.preupload),
+    ("POST", rf"/{NAME}\.git/info/lfs/objects/batch", Handler.lfs_batch),
     ("PUT", r"/lfs/([0-9a-f]+)", Handler.put_blob),
     ("POST", r"/lfs-verify", Handler.verify),
     ("POST", r"/api/validate-yaml", Handler.validate_yaml),
-    ("POST", rf"/api/datasets/{NAME}/commit/{REVISION}", Handler.commit),
+    ("POST", rf"/api/{NAME}/commit/{REVISION}", Handler.commit),
 ]
 
 
