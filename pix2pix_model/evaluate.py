@@ -94,17 +94,15 @@ def choose_judges(task: Task, asked: Judging, cache_dir: Path) -> tuple[Judges, 
     if asked.segmenter and labels_are_made:
         fix = "leave it out: what is made is scored by the colours of the classes"
         raise UsageError("this model makes labels, in which no network has to find them", where="--segmenter", fix=fix)
+    name, note = _features_to_load(asked.features, labels_are_made, len(task.positions))
+    features = load_features(name, device=torch_device, input_range=asked.features_input) if name else None
+    lpips = Lpips(torch_device) if asked.lpips else None
+    # Last, since it may take minutes, after which nothing should be found missing.
     segmenter = _segmenter(task, asked, classes, cache_dir) if asked.segmenter else None
     notes = [_about_classes(classes, labels_are_made, segmenter)] if classes else []
-    features, note = _features_to_load(asked.features, labels_are_made, len(task.positions))
     notes += [note] if note else []
-    judges = Judges(
-        classes=classes if labels_are_made or segmenter else None,
-        labels_are_made=labels_are_made,
-        segmenter=segmenter,
-        features=load_features(features, device=torch_device, input_range=asked.features_input) if features else None,
-        lpips=Lpips(torch_device) if asked.lpips else None,
-    )
+    judged = classes if labels_are_made or segmenter else None
+    judges = Judges(judged, labels_are_made, segmenter, features, lpips)
     return judges, notes
 
 
@@ -116,7 +114,8 @@ def _segmenter(task: Task, asked: Judging, classes: LabelClasses | None, cache_d
     if asked.segmenter != "train":
         return OnnxSegmenter(asked.segmenter, classes.num_evaluated, asked.segmenter_input)
     if task.size is None:
-        raise UsageError("a network of the dataset's own needs one size", where="--size", fix="give --size a number")
+        fix = "leave --size out, or give it a number"
+        raise UsageError("a network of the dataset's own needs one size", where="--size keep", fix=fix)
     return own_segmenter(task.dataset, classes, task.size, cache_dir, device=task.device.torch_device)
 
 

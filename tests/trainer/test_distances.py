@@ -23,7 +23,7 @@ NUM_FEATURES = 6
 
 
 class GivenNetwork(nn.Module):
-    """Means of the corners and the middle: a feature network that is known to the digit."""
+    """Mean colours of the left and the right half: a feature network that is known to the digit."""
 
     num_features = NUM_FEATURES
 
