@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix_data.images import write_png
+from pix2pix_data.dataset import EncodedPair, open_dataset
+from pix2pix_data.images import encode_jpeg, encode_png, write_png
+from pix2pix_data.importing import ImportOptions, import_pairs, open_layout
 
 Draw = Callable[..., np.ndarray]
 
@@ -117,3 +120,25 @@ def plant(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "set"
 
     return planted
+
+
+@pytest.fixture
+def take_in(tmp_path: Path) -> Callable[..., tuple[dict[tuple[str, str], EncodedPair], dict[str, str]]]:
+    """Import a path; returns the pairs by split and key, and the reasons by source."""
+
+    def run(path: Path, *, workers: int = 1, **options: object):
+        out = tmp_path / "out"
+        with open_layout(path, ImportOptions(**options), scratch=tmp_path) as opened:
+            import_pairs(opened, out, workers=workers)
+        dataset = open_dataset(out)
+        pairs = {(split, pair.key): pair for split in dataset.num_pairs for pair in dataset.encoded_pairs(split)}
+        lines = map(json.loads, (out / "failures.jsonl").read_text().splitlines())
+        return pairs, {line["source"]: line["reason"] for line in lines}
+
+    return run
+
+
+@pytest.fixture
+def sides(draw: Draw) -> list[tuple[bytes, bytes]]:
+    """The files of A (PNG) and B (JPEG) of a few pairs."""
+    return [(encode_png(draw(i)), encode_jpeg(draw(i + 20))) for i in range(4)]
