@@ -15,8 +15,12 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def p2p_data(tmp_path: Path) -> Run:
-    """Run p2p-data in a folder of its own, as a user does, but in this process: a new one takes a second to start."""
+def p2p_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run p2p-data in a folder of its own, as a user does, but in this process: a new one takes a second to start.
+
+    So do worker processes, of which there are none unless --workers asks for them.
+    """
+    monkeypatch.setattr("pix2pix_data.engines.local.default_workers", lambda: 1)
 
     from pix2pix_data.cli import app
     from pix2pix_data.console import exit_with_errors_told

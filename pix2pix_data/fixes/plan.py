@@ -187,6 +187,8 @@ def _check_safe(
     groups: Sequence[tuple[str, ...]],
     found: CheckResult,
 ) -> None:
+    if isinstance(mend, ShiftBack | CutEdges | MirrorSide | SnapLabels) and plan.dataset.modes != ("RGB", "RGB"):
+        raise _UnsafeError("pictures that are not RGB of 8 bits would lose what they hold beyond that")
     if isinstance(mend, LeaveOut):
         if len(dict(mend.reasons) | plan.left_out) > _MOST_LEFT_OUT * len(plan.plans):
             raise _UnsafeError("more than half of the pairs would be left out")

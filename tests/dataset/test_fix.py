@@ -277,6 +277,15 @@ def test_a_mend_that_would_cost_too_much_is_refused(plant):
     assert not plan.left_out
 
 
+def test_pictures_of_more_than_8_bits_are_not_encoded_anew(ours):
+    dataset = open_dataset(ours(lambda _, a, b: (a, b[:, ::-1])))
+    found = check_dataset(dataset.path, workers=1)
+    dataset.modes = ("RGB", "I;16")
+    plan = plan_fix(dataset, found, swap=False)
+    assert plan.changes_nothing
+    assert [finding.kind for finding, _ in plan.unmended] == ["mirrored-sides"]
+
+
 def test_a_split_is_not_emptied_to_mend_leaks(plant):
     folder = plant(num=24)
     for i, file in enumerate(sorted((folder / "val").iterdir())[:3]):
