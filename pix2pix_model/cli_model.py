@@ -10,6 +10,7 @@ from pix2pix_data.console import exit_with_errors_told, help_text
 from pix2pix_model import (
     _evaluate_command,
     _export_command,
+    _gallery_command,
     _hub_commands,
     _import_command,
     _paint_command,
@@ -30,6 +31,7 @@ app.command("translate", help=_translate_command.HELP)(_translate_command.transl
 app.command("evaluate", help=_evaluate_command.HELP)(_evaluate_command.evaluate)
 app.command("paint", help=_paint_command.HELP)(_paint_command.paint)
 app.command("export", help=_export_command.HELP)(_export_command.export_model)
+app.command("gallery", help=_gallery_command.HELP)(_gallery_command.gallery)
 app.command("import", help=_import_command.HELP)(_import_command.import_weights)
 app.command("push", help=_hub_commands.PUSH_HELP)(_hub_commands.push)
 app.command("pull", help=_hub_commands.PULL_HELP)(_hub_commands.pull)

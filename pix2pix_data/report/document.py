@@ -11,7 +11,7 @@ from pix2pix_data.report.markup import Html, element
 __all__ = ["document"]
 
 
-def document(title: str, body: Html) -> str:
+def document(title: str, body: Html, *, style: str = "", script: str = "") -> str:
     """Write a page of ours: its style and script within, and a policy that lets nothing else in.
 
     Parameters
@@ -20,9 +20,14 @@ def document(title: str, body: Html) -> str:
         For the browser's tab.
     body : Html
         A header, and a main element with sections.
+    style, script : str
+        What this page needs beside the style and script of all pages of ours.
     """
     here = files("pix2pix_data.report")
-    style, script = (Html((here / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js"))
+    style, script = (
+        Html((here / name).read_text(encoding="utf-8") + more)
+        for name, more in (("page.css", style), ("page.js", script))
+    )
     policy = (
         f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"

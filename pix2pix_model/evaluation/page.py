@@ -21,7 +21,7 @@ from pix2pix_model.evaluation.tally import LabelTable, PictureScores
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
 
-__all__ = ["chosen_examples", "evaluation_page", "ranking_key"]
+__all__ = ["chosen_examples", "evaluation_page", "examples_section", "ranking_key", "scores_section"]
 
 _EXAMPLES = 6
 _LOWER_IS_BETTER = ("lpips", "l1")
@@ -76,8 +76,8 @@ def evaluation_page(
     titles : sequence of str
         What the pictures of an example are called, such as A, G(A), B.
     """
-    sections = [_scores_section(scores)]
-    sections += [_examples_section(pictures, examples, titles), _colors_section(*colors)]
+    sections = [scores_section(scores)]
+    sections += [examples_section(pictures, examples, titles), _colors_section(*colors)]
     if labels is not None:
         sections.append(_labels_section(labels))
     sections.append(_facts_section(facts))
@@ -93,7 +93,8 @@ def evaluation_page(
     return document(title, join(body))
 
 
-def _scores_section(scores: Sequence[Score]) -> Section:
+def scores_section(scores: Sequence[Score]) -> Section:
+    """Write the table of scores, with what it takes to read it."""
     rows = [_head("", "made", "\N{PLUS-MINUS SIGN}", "real")]
     for score in scores:
         name = element("th", f"{arrow(score.better)} {score.name}", scope="row")
@@ -109,9 +110,10 @@ def _scores_section(scores: Sequence[Score]) -> Section:
     )
 
 
-def _examples_section(
+def examples_section(
     pictures: Sequence[PictureScores], examples: Mapping[str, Sequence[RGB]], titles: Sequence[str]
 ) -> Section:
+    """Show the pictures that `chosen_examples` names, with their measures; those that are not there are passed over."""
     parts: list[Html] = []
     for name, chosen in chosen_examples(pictures).items():
         shown = [_example(one, examples[one.key], titles) for one in chosen if one.key in examples]
