@@ -32,6 +32,11 @@ def main() -> None:
         run("-m", "pix2pix_model", "ablations/patch-16", "--dry-run", "--set", "data.path=chelsea-edges", cwd=folder)
         run("-m", "pix2pix_model.cli_model", "translate", "runs/0001-quickstart", "chelsea-edges", cwd=folder)
         assert (folder / "chelsea-edges-translated" / "sheet.png").is_file()
+        run(
+            "-c",
+            "from pix2pix_model.paint.server import page_files as f; assert {'app.js', 'konva.min.js'} <= {*f()}",
+            cwd=folder,
+        )
     sys.stdout.write("the wheel works from another folder\n")
 
 

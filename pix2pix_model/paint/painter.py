@@ -92,8 +92,13 @@ class Painter:
             "line_px": self.facts.line_px,
             "sources": self.sources(),
             "examples": len(self.examples),
-            "most_samples": MOST_SAMPLES if self._dropouts else 1,
+            "most_samples": self.most_samples,
         }
+
+    @property
+    def most_samples(self) -> int:
+        """How many pictures may be asked for at once; 1 where there is no dropout to draw."""
+        return MOST_SAMPLES if self._dropouts else 1
 
     def warm_up(self) -> None:
         """Translate a blank drawing, so that the first one of the user does not wait for what is set up once."""

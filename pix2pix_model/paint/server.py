@@ -24,11 +24,11 @@ from pix2pix_model.paint.guard import Guard, hosts_of
 from pix2pix_model.paint.painter import Painter, Source, as_data_url, encode
 from pix2pix_model.paint.turns import Crowded, Overtaken, Turns
 
-__all__ = ["MOST_BYTES", "address_of", "bind", "build_app", "serve"]
+__all__ = ["MOST_UPLOAD_BYTES", "address_of", "bind", "build_app", "page_files", "serve"]
 
 
-MOST_BYTES = {"prepare": 32 << 20, "translate": 8 << 20}
-"""Largest request of each kind; a drawing of 1024 px as PNG without compression has 4 MiB."""
+MOST_UPLOAD_BYTES = 32 << 20
+_MOST_UPLOADS = 4  # at a time, so that all of them together stay below 128 MiB
 _PATIENCE_S = 20  # for a request to arrive whole
 _MOST_CONNECTIONS = 64
 _FREE_PORT = 0
@@ -56,7 +56,7 @@ def build_app(painter: Painter, address: str = "127.0.0.1") -> Starlette:
         An ASGI application.
     """
     api = _Api(painter)
-    assets = _assets()
+    assets = page_files()
     routes = [
         Route("/", partial(_asset, *assets.pop("index.html"))),
         Route("/openapi.json", partial(_asset, *assets.pop("openapi.json"))),
@@ -117,7 +117,9 @@ class _Api:
 
     def __init__(self, painter: Painter) -> None:
         self._painter = painter
-        self._translating, self._preparing = Turns("translate"), Turns("prepare", most_waiting=4)
+        self._translating, self._preparing = Turns("translate"), Turns("prepare")
+        self._uploading = asyncio.Semaphore(_MOST_UPLOADS)
+        self._most_drawing_bytes = 8 * painter.width * painter.height + (64 << 10)  # twice that of a PNG as it is
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:  # noqa: ARG002
@@ -141,13 +143,16 @@ class _Api:
 
     async def prepare(self, request: Request) -> Response:
         source = _choice(request, self._painter.sources())
-        content = await _body(request, MOST_BYTES["prepare"])
-        picture = await self._preparing.run(_client(request), lambda: self._painter.prepare(content, source))
+        if self._uploading.locked():
+            raise Crowded
+        async with self._uploading:
+            content = await _body(request, MOST_UPLOAD_BYTES)
+            picture = await self._preparing.run(_client(request), lambda: self._painter.prepare(content, source))
         return Response(encode(picture), media_type="image/png")
 
     async def translate(self, request: Request) -> Response:
-        num_samples = _whole(request, "samples", int(str(self._painter.description()["most_samples"])))
-        content = await _body(request, MOST_BYTES["translate"])
+        num_samples = _whole(request, "samples", self._painter.most_samples)
+        content = await _body(request, self._most_drawing_bytes)
         return JSONResponse(await self._translating.run(_client(request), lambda: self._made(content, num_samples)))
 
     def _made(self, content: bytes, num_samples: int) -> dict[str, object]:
@@ -159,7 +164,7 @@ class _Api:
 
 async def _body(request: Request, most: int) -> bytes:
     """Read the picture of a request, no more than allowed and no longer than patience lasts."""
-    too_large = HTTPException(413, f"the file has more than {most >> 20} MiB")
+    too_large = HTTPException(413, f"the file has more than {most:,} bytes")
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > most:
         raise too_large
@@ -219,7 +224,7 @@ async def _asset(content: bytes, media_type: str, request: Request) -> Response:
     return Response(content, media_type=media_type)
 
 
-def _assets() -> dict[str, tuple[bytes, str]]:
+def page_files() -> dict[str, tuple[bytes, str]]:
     """Read the page's files, by name, with their types."""
     here = files("pix2pix_model.paint")
     found: list[Traversable] = [one for folder in ("page", "vendor") for one in (here / folder).iterdir()]

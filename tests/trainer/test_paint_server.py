@@ -7,6 +7,9 @@ import hashlib
 import http.client
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import zlib
 from collections.abc import Iterator
@@ -20,13 +23,14 @@ import pytest
 import torch
 import uvicorn
 
+from pix2pix_data.errors import UsageError
 from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
 from pix2pix_data.side_facts import NamedColor, SideFacts
 from pix2pix_model.checkpoint import ModelConfig, load_model, save_model
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.paint.painter import Painter
-from pix2pix_model.paint.server import MOST_BYTES, bind, build_app
+from pix2pix_model.paint.server import MOST_UPLOAD_BYTES, bind, build_app
 from pix2pix_model.sides import Sides, SideSpec
 
 NASTY = Path(__file__).parents[3] / "shared" / "data" / "nasty"
@@ -42,15 +46,25 @@ LINES = SideFacts(
 )
 
 
-def make_model(folder: Path, given: SideFacts | None, *, dropout: float = 0.5) -> Path:
+_A_TO_B = Sides((SideSpec(side="A"),), SideSpec(side="B"))
+
+
+def make_model(folder: Path, given: SideFacts | None, *, dropout: float = 0.5, sides: Sides = _A_TO_B) -> Path:
     """A narrow U-Net with random weights, saved with two examples as a finished model is."""
-    spec = GeneratorSpec(size_px=32, width=4, dropout=dropout, dropout_at="torch")
+    spec = GeneratorSpec(
+        size_px=32,
+        width=4,
+        dropout=dropout,
+        dropout_at="torch",
+        in_channels=sides.in_channels,
+        out_channels=sides.target.channels,
+    )
     torch.manual_seed(0)
     config = ModelConfig(
         name="drawn",
         architecture="unet",
         spec=spec,
-        sides=Sides((SideSpec(side="A"),), SideSpec(side="B")),
+        sides=sides,
         crop_size=(HEIGHT, WIDTH),
         given=given,
         steps=7,
@@ -270,8 +284,9 @@ def test_what_cannot_be_used_is_refused_in_words(site, path, body, status):
 
 
 def test_too_large_a_body_is_refused_however_it_is_sent(site):
-    too_much = MOST_BYTES["translate"] + 1
-    assert site.ask("POST", "/api/translate", None, {"Content-Length": str(too_much)})[0] == 413
+    for path in ("/api/translate", "/api/prepare"):
+        assert site.ask("POST", path, None, {"Content-Length": str(MOST_UPLOAD_BYTES + 1)})[0] == 413
+    assert site.ask("POST", "/api/translate", bytes(1 << 18))[0] == 413, "a drawing of this model is smaller"
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
     try:  # without saying how much there will be
         connection.request(
@@ -334,8 +349,70 @@ def resident_mb() -> float:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def test_a_model_of_lightness_is_given_gray_pictures(tmp_path):
+    sides = Sides((SideSpec(side="B", view="lightness"),), SideSpec(side="B", view="ab"))
+    painter = Painter(load_model(make_model(tmp_path / "model", None, sides=sides)), choose_device("cpu"))
+    photo = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    prepared = painter.prepare(encode_png(photo), "photo")
+    assert painter.description()["kind"] == "gray"
+    assert (prepared.max(axis=2).astype(int) - prepared.min(axis=2)).max() <= 1
+    assert painter.translate(prepared)[0].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_classes_of_the_network_are_the_palette_where_nothing_else_says_it(tmp_path):
+    names, colors = zip(*COLORS, strict=True)
+    classes = SideSpec(side="A", view="classes", names=names, colors=colors)
+    sides = Sides((classes,), SideSpec(side="B"))
+    painter = Painter(load_model(make_model(tmp_path / "model", None, sides=sides)), choose_device("cpu"))
+    assert [(one.name, one.color) for one in painter.facts.colors] == list(COLORS)
+    assert painter.translate(blank())[0].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_a_model_that_is_given_two_pictures_is_refused(tmp_path):
+    sides = Sides((SideSpec(side="A"), SideSpec(side="A", dataset="more")), SideSpec(side="B"))
+    model = load_model(make_model(tmp_path / "model", SEGMENTS, sides=sides))
+    with pytest.raises(UsageError, match="cannot be painted"):
+        Painter(model, choose_device("cpu"))
+
+
 def test_the_vendored_file_is_the_one_that_its_readme_names(site):
     vendor = Path(__file__).parents[2] / "pix2pix_model" / "paint" / "vendor"
     told = (vendor / "README.md").read_text(encoding="utf-8")
     assert hashlib.sha256((vendor / "konva.min.js").read_bytes()).hexdigest() in told
     assert b"Konva JavaScript Framework v10.9.1" in (vendor / "konva.min.js").read_bytes()[:1000]
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def paint(*arguments: object) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "pix2pix_model.cli_model", "paint", *map(str, arguments), "--no-browser"]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_port_that_is_taken_is_told(tmp_path):
+    model = make_model(tmp_path / "model", SEGMENTS)
+    with bind("127.0.0.1") as taken, paint(model, "--port", taken.getsockname()[1]) as process:
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "choose another --port" in told
+    assert "Traceback" not in told
+
+
+def test_other_machines_are_let_in_with_a_warning_alone(tmp_path):
+    with paint(make_model(tmp_path / "model", LINES), "--host", "0.0.0.0") as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        port = int(address.removeprefix("http://127.0.0.1:").rstrip("/"))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        statuses = []
+        for host in ("192.0.2.7:80", "evil.example"):
+            connection.request("GET", "/api/model", headers={"Host": host})
+            statuses.append((answer := connection.getresponse()).status)
+            answer.read()
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert statuses == [200, 403], "an address may be this machine's, a name of others is not"
+    assert "warning: whoever reaches 0.0.0.0" in told

@@ -24,6 +24,7 @@ function introduce(model) {
   if (model.steps) facts.push(`${model.steps.toLocaleString("en")} steps`);
   find(".about").textContent = facts.join(" · ");
   document.body.dataset.kind = model.kind;
+  if (model.kind === "gray" || model.kind === "photo") find("#drawing-title").textContent = "Your picture";
   document.documentElement.style.setProperty("--aspect", model.width / model.height);
 }
 
@@ -36,9 +37,9 @@ async function start() {
   const board = new Board(find(".board"), drawing, () => controls.pen());
   const result = new Result(find(".result"), model, paper);
   const translator = new Translator({
-    take: async () => {
+    take: () => {
       const pixels = drawing.pixels();
-      return { pixels, png: await paper.png(pixels) };
+      return { pixels, file: paper.bmp(pixels) };
     },
     made: async (made) => { tell(""); await result.show(made); },
     failed: (error) => tell(error.status ? `The server refused: ${error.message}` : "The server does not answer. Was it ended?"),
@@ -132,7 +133,7 @@ async function start() {
   }
   for (const button of viewButtons) button.addEventListener("click", () => show(button.dataset.view));
   for (const button of document.querySelectorAll("[data-download]")) {
-    button.addEventListener("click", () => result.download(button.dataset.download));
+    button.addEventListener("click", () => { result.download(button.dataset.download); find(".menu").open = false; });
   }
 
   // --- keys -------------------------------------------------------------------------------------------------------

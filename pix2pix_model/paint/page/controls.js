@@ -4,6 +4,10 @@ import { blocksFor, outlineOf, sizeOf } from "./shapes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const DRAG_PX = 6;
+const GRAYS = [
+  { name: "black", color: "#000000" }, { name: "dark", color: "#404040" }, { name: "middle", color: "#808080" },
+  { name: "light", color: "#bfbfbf" }, { name: "white", color: "#ffffff" },
+];
 
 export class Controls {
   constructor(root, model) {
@@ -21,7 +25,7 @@ export class Controls {
 
   palette() {
     if (this.isLines) return [this.model.colors[1]];
-    if (this.model.kind === "gray") return ["#000000", "#404040", "#808080", "#bfbfbf", "#ffffff"].map((color, i) => ({ name: `gray ${i * 25} %`, color }));
+    if (this.model.kind === "gray") return GRAYS;
     return this.model.colors;
   }
 
@@ -52,6 +56,7 @@ export class Controls {
     for (const button of this.tools) {
       button.addEventListener("click", () => this.take(button.dataset.tool));
       if (this.isLines && button.dataset.tool === "fill") button.hidden = true;
+      if (this.isLines && button.dataset.tool === "brush") { button.title = "Pen (B)"; button.ariaLabel = "Pen"; }
       if (button.dataset.tool === "pick") button.hidden = this.model.kind !== "photo";
     }
     this.width = this.root.querySelector("#size");

@@ -106,7 +106,7 @@ function shapeFor(className) {
 // What the shelf holds: [{ shape, label, color }], where color null stands for the one that is chosen.
 export function blocksFor(kind, colors) {
   const free = (shape) => ({ shape, label: shape, color: null });
-  if (kind === "lines") return FORMS.map(free);
+  if (kind !== "segments") return FORMS.map(free);
   const named = colors.map(({ name, color }) => ({ shape: shapeFor(name), label: name, color })).filter((one) => one.shape);
   return named.length ? [...named, ...FORMS.map(free)] : SILHOUETTES.map(free);
 }

@@ -47,8 +47,8 @@ export class Translator {
       const since = this.wantedAt;
       this.wantedAt = undefined;
       try {
-        const { pixels, png } = await this.take();
-        const answer = await answerOf(`api/translate?samples=${this.samples}`, { method: "POST", body: png });
+        const { pixels, file } = this.take();
+        const answer = await answerOf(`api/translate?samples=${this.samples}`, { method: "POST", body: file });
         const { pictures, milliseconds } = await answer.json();
         await this.made({ pixels, pictures, milliseconds, since });
       } catch (error) {
