@@ -75,7 +75,7 @@ def _strips(height: int, width: int) -> Iterator[slice]:
 def _strip_to_srgb(image: Image.Image) -> RGB:
     profile = image.info.get("icc_profile")
     if image.has_transparency_data:
-        image = Image.fromarray(_on_white(np.asarray(image.convert("RGBA"))))
+        image = _on_white(image.convert("RGBA"))
     if image.mode == "LAB":
         return np.asarray(ImageCms.applyTransform(image, _lab_to_srgb()))
     if profile:
@@ -102,10 +102,10 @@ def to_levels(values: npt.NDArray[Any], highest: int) -> Pixels:
     return levels
 
 
-def _on_white(rgba: npt.NDArray[np.uint8]) -> RGB:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    blended = rgba[:, :, :3] * alpha + 255 * (255 - alpha)  # at most 255 * 255, which fits
-    return ((blended + 127) // 255).astype(np.uint8)
+def _on_white(rgba: Image.Image) -> Image.Image:
+    white = Image.new("RGB", rgba.size, (255, 255, 255))
+    white.paste(rgba, (0, 0), rgba)  # rounds (colour * alpha + 255 * (255 - alpha)) / 255 to the nearest level
+    return white
 
 
 def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
