@@ -21,7 +21,7 @@ from pix2pix_data.errors import CheckpointError, ImageError, MissingExtraError, 
 from pix2pix_data.pair import Failed
 from pix2pix_model.checkpoint import Model
 from pix2pix_model.inputs import Source
-from pix2pix_model.translate import read_jobs
+from pix2pix_model.job_reader import read_jobs
 from pix2pix_model.views import to_tensor, views_of
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def pictures_to_prove(model: Model, source: Source | None) -> list[Tensor]:
         return [torch.rand(1, model.config.spec.in_channels, *size, generator=generator) * 2 - 1 for size in sizes]
     views, failures = views_of(model.config.sides), list[Failed]()
     jobs = read_jobs(source, model.config.sides, views, model.config.crop_size.shorter, failures)
-    read = [stored for _, stored, _ in islice(jobs, len(sizes))]
+    read = [one.given for one in islice(jobs, len(sizes))]
     if not read:
         raise ImageError(failures[0].reason, where=failures[0].source)
     pictures = []

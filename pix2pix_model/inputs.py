@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +18,8 @@ from pix2pix_model.sides import Sides
 
 __all__ = ["Job", "Source", "check_further", "find_inputs", "read_rows"]
 
+_WILDCARD = re.compile(r"[*?[]")
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -27,10 +31,13 @@ class Job:
         Names the output: `key`.png below the output folder.
     path : Path or None
         The picture's file; None for a pair of a dataset.
+    content : bytes or None
+        The file itself, where it is not on disk.
     """
 
     key: str
     path: Path | None
+    content: bytes | None = None
 
 
 _Further: TypeAlias = PairDataset | Mapping[str, Path]
@@ -53,7 +60,7 @@ def find_inputs(paths: Sequence[Path], *, split: str | None = None, also: Sequen
     Parameters
     ----------
     paths : sequence of Path
-        Files and folders of pictures, or one paired dataset.
+        Files and folders of pictures, patterns of them such as photos/*.jpg, or one paired dataset.
     split : str, optional
         Split of the dataset; without it test, else validation, else train.
     also : sequence of Path
@@ -81,6 +88,8 @@ def _pictures(paths: Sequence[Path], split: str | None) -> Source:
     for path in paths:
         if path.is_file():
             jobs.append(Job(path.stem, path))
+        elif not path.exists() and _WILDCARD.search(str(path)):
+            jobs += [Job(key, photo) for key, photo in _matching(path).items()]
         else:
             jobs += [Job(key, photo) for key, photo in _in_folder(path).items()]
     seen: dict[str, Path | None] = {}
@@ -96,6 +105,18 @@ def _pictures(paths: Sequence[Path], split: str | None) -> Source:
 def _in_folder(path: Path) -> dict[str, Path]:
     photos = list_photos(path).photos
     return dict(zip(keys_of(photos, path), photos, strict=True))
+
+
+def _matching(pattern: Path) -> dict[str, Path]:
+    """Find the files of a pattern, and those in folders of it; named by their path below what has no wildcard."""
+    root = Path(*itertools.takewhile(lambda part: not _WILDCARD.search(part), pattern.parts))
+    found: list[Path] = []
+    for match in sorted(root.glob(str(pattern.relative_to(root)))):
+        found += [match] if match.is_file() else _in_folder(match).values()
+    if not found:
+        raise FormatError("no file matches this pattern", where=pattern, fix="try it with ls")
+    photos = tuple(dict.fromkeys(found))
+    return dict(zip(keys_of(photos, root), photos, strict=True))
 
 
 def _is_dataset(path: Path) -> bool:
@@ -138,7 +159,7 @@ def read_rows(source: Source) -> Iterator[tuple[Job, Row | ImageError]]:
     firsts = None if source.dataset is None else source.dataset.encoded_pairs(source.split)
     datasets = [in_step(one, keys) if isinstance(one, PairDataset) else None for one in source.further]
     for job in source.jobs:
-        own = next(firsts) if firsts is not None else job.path
+        own = next(firsts) if firsts is not None else job.content or job.path
         assert own is not None
         others = [
             one[job.key] if isinstance(one, Mapping) else next(pairs)  # type: ignore[arg-type]
@@ -150,9 +171,9 @@ def read_rows(source: Source) -> Iterator[tuple[Job, Row | ImageError]]:
             yield job, error
 
 
-def _encoded(picture: EncodedPair | Path, key: str) -> EncodedPair:
+def _encoded(picture: EncodedPair | Path | bytes, key: str) -> EncodedPair:
     """Read a file; a picture by itself stands for either side of a pair."""
     if isinstance(picture, EncodedPair):
         return picture
-    content = read_file(picture)
+    content = picture if isinstance(picture, bytes) else read_file(picture)
     return EncodedPair(key, key, content, content)

@@ -14,10 +14,10 @@ from pix2pix_data.errors import ImageError, UsageError
 from pix2pix_data.pair import Failed
 from pix2pix_model.checkpoint import Model
 from pix2pix_model.device import Device
+from pix2pix_model.generation import run_generator
 from pix2pix_model.pair_reader import Row, in_step
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import Side
-from pix2pix_model.translate import run_generator
 from pix2pix_model.views import View, Views, to_tensor, views_of
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from pix2pix_data.images import decode_photo, decode_rgb, open_picture, read_rgb
 from pix2pix_data.redraw import clean_drawing, maker_of, side_of_photo, snap
 from pix2pix_data.side_facts import NamedColor, SideFacts
 from pix2pix_model.checkpoint import EXAMPLES, Model
+from pix2pix_model.generation import run_generator
 from pix2pix_model.paint.quick_layers import quicken
 from pix2pix_model.sides import Sides
 from pix2pix_model.test_time import set_test_time
-from pix2pix_model.translate import run_generator
 from pix2pix_model.views import View, to_tensor, views_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pix2pix_model.device import choose_device
 from pix2pix_model.plan import describe
 from pix2pix_model.recipe import DataSettings
 from pix2pix_model.recipe_file import load_recipe
-from pix2pix_model.translate import find_inputs, translate
+from pix2pix_model.translate import Translator, find_inputs, translate
 from pix2pix_model.views import Colors, Lightness
 
 L, AB = Lightness(), Colors()
@@ -115,7 +115,7 @@ def test_run_in_lab_makes_a_model_that_colours_pictures_of_any_kind(train_tiny, 
     gray = L.shown(torch.from_numpy(photo)[None])[0].numpy()
     write_png(tmp_path / "in" / "colored.png", photo)
     write_png(tmp_path / "in" / "gray.png", gray)
-    translate(model, find_inputs([tmp_path / "in"]), tmp_path / "out", device=CPU)
+    translate(Translator(model, CPU), find_inputs([tmp_path / "in"]), tmp_path / "out")
     made = [read_rgb(tmp_path / "out" / name) for name in ("colored.png", "gray.png")]
     assert made[0].shape == photo.shape
     assert np.abs(made[0].astype(int) - made[1]).mean() < 2  # the colours of what is given play no part
@@ -123,4 +123,4 @@ def test_run_in_lab_makes_a_model_that_colours_pictures_of_any_kind(train_tiny, 
     assert np.median(np.abs(seen.astype(int) - gray)) <= 1
 
     found = find_inputs([dataset_dir])
-    assert translate(model, found, tmp_path / "pairs", device=CPU).num_pictures == 3
+    assert translate(Translator(model, CPU), found, tmp_path / "pairs").num_pictures == 3

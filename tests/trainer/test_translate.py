@@ -8,14 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from typer.testing import CliRunner
 
-from pix2pix_data.errors import FormatError, UsageError
-from pix2pix_data.images import read_rgb, write_png
+from pix2pix_data.channels import decode_channels
+from pix2pix_data.errors import FormatError, ImageError, UsageError
+from pix2pix_data.images import decode_rgb, encode_png, read_rgb, write_png
+from pix2pix_data.side_facts import NamedColor, SideFacts
+from pix2pix_model.calibration import behaving, calibrate
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, load_model, save_model
+from pix2pix_model.cli_model import app
 from pix2pix_model.device import choose_device
+from pix2pix_model.generation import given_to
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.sides import Sides, SideSpec
-from pix2pix_model.translate import Job, Source, find_inputs, run_generator, translate
+from pix2pix_model.test_time import recalibrate
+from pix2pix_model.translate import Job, Options, Source, Translator, find_inputs, run_generator, translate
 from pix2pix_model.views import views_of
 
 SIZE_PX = 32
@@ -31,7 +39,7 @@ def picture(index: int, height: int = 32, width: int = 32) -> np.ndarray:
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     """A narrow U-Net with random weights, saved and loaded as a finished model."""
-    spec = GeneratorSpec(size_px=SIZE_PX, width=4)
+    spec = GeneratorSpec(size_px=SIZE_PX, width=4, dropout_at="torch")
     torch.manual_seed(0)
     generator = GENERATORS.get("unet")(spec)
     config = ModelConfig(
@@ -76,32 +84,122 @@ def test_a_picture_does_not_depend_on_its_neighbours(model):
     assert np.abs(alone - together).max() <= 1
 
 
-def test_a_picture_too_large_for_memory_is_refused(model, tmp_path):
-    write_png(tmp_path / "in" / "huge.png", np.zeros((4000, 4000, 3), np.uint8))
-    done = translate(model, find_inputs([tmp_path / "in"]), tmp_path / "out", device=CPU)
-    assert "--size" in done.failures[0].reason
-
-
 def test_a_folder_becomes_pictures_and_a_sheet(model, tmp_path):
     for name in ("b/2", "b/1", "a"):
         write_png(tmp_path / "in" / f"{name}.png", picture(1, 40, 64))
-    done = translate(model, find_inputs([tmp_path / "in"]), tmp_path / "out", device=CPU, size_px=SIZE_PX)
+    done = translate(
+        Translator(model, CPU, Options(size_px=SIZE_PX, as_made=True)), find_inputs([tmp_path / "in"]), tmp_path / "out"
+    )
     assert done.num_pictures == 3
     made = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
     assert made == ["a.png", "b/1.png", "b/2.png", "sheet.png"]
     assert read_rgb(tmp_path / "out" / "a.png").shape == (32, 51, 3), "the shorter side comes to the training size"
 
 
-def test_size_is_kept_on_request(model, tmp_path):
+@pytest.mark.parametrize("size_px", [None, 24])
+def test_the_size_of_the_picture_is_kept(model, tmp_path, size_px):
     write_png(tmp_path / "in" / "a.png", picture(1, 40, 64))
-    translate(model, find_inputs([tmp_path / "in"]), tmp_path / "out", device=CPU)
+    translate(Translator(model, CPU, Options(size_px=size_px)), find_inputs([tmp_path / "in"]), tmp_path / "out")
     assert read_rgb(tmp_path / "out" / "a.png").shape == (40, 64, 3)
+
+
+def test_the_turn_of_a_photo_and_its_transparency_are_kept(model, tmp_path):
+    rgba = np.dstack([picture(1, 40, 64), np.tile(np.arange(64, dtype=np.uint8) * 4, (40, 1))])
+    turned = Image.Exif()
+    turned[0x0112] = 6  # a quarter turn
+    (tmp_path / "in").mkdir()
+    Image.fromarray(rgba).save(tmp_path / "in" / "a.png", exif=turned)
+    translate(Translator(model, CPU, Options(size_px=SIZE_PX)), find_inputs([tmp_path / "in"]), tmp_path / "out")
+    made = decode_channels((tmp_path / "out" / "a.png").read_bytes(), "rgba")
+    assert made.shape == (64, 40, 4)
+    assert np.array_equal(made[:, :, 3], np.rot90(rgba[:, :, 3], -1))
+    translate(Translator(model, CPU, Options(file_format="jpg")), find_inputs([tmp_path / "in"]), tmp_path / "jpg")
+    assert (tmp_path / "jpg" / "a.jpg").read_bytes().startswith(b"\xff\xd8")
+    translate(Translator(model, CPU, Options(file_format="webp")), find_inputs([tmp_path / "in"]), tmp_path / "webp")
+    with Image.open(tmp_path / "webp" / "a.webp") as webp:
+        assert (webp.size, webp.mode) == ((40, 64), "RGBA")
+
+
+def test_a_format_that_cannot_hold_the_result_is_refused(model):
+    sides = Sides((SideSpec(side="A"),), SideSpec(side="B", view="rgb16"))
+    deep = Model(model.generator, model.config.model_copy(update={"sides": sides}), model.path)
+    with pytest.raises(UsageError, match="16 bits"):
+        Translator(deep, CPU, Options(file_format="jpg"))
+
+
+# --- test time ----------------------------------------------------------------------------------------------------
+
+
+def test_samples_differ_and_depend_on_nothing_but_key_and_seed(model, tmp_path):
+    for name in ("a", "b"):
+        write_png(tmp_path / "in" / f"{name}.png", picture(1))
+    drawing = behaving(model, dropout=True)
+    files = {}
+    for out, paths, seed in (("both", ["in"], 0), ("alone", ["in/b.png"], 0), ("other", ["in"], 1)):
+        options = Options(num_samples=2, seed=seed)
+        translate(Translator(drawing, CPU, options), find_inputs([tmp_path / one for one in paths]), tmp_path / out)
+        files[out] = {path.name: path.read_bytes() for path in (tmp_path / out).glob("*-?.png")}
+    assert sorted(files["both"]) == ["a-1.png", "a-2.png", "b-1.png", "b-2.png"]
+    assert len(set(files["both"].values())) == 4
+    assert files["alone"].items() <= files["both"].items()
+    assert not set(files["other"].values()) & set(files["both"].values())
+
+
+def test_samples_without_dropout_are_refused(model):
+    with pytest.raises(UsageError, match="all samples of a picture are the same"):
+        Translator(model, CPU, Options(num_samples=2))
+
+
+def test_statistics_are_measured_on_the_pictures_named(model, tmp_path):
+    for i in range(3):
+        write_png(tmp_path / "in" / f"{i}.png", picture(i, 32, 40) // (i + 1))
+    source = find_inputs([tmp_path / "in"])
+    translator = Translator(behaving(model, norm_statistics="recalibrated"), CPU)
+    before = translator.generator.state_dict()["encoder.1.2.running_mean"].clone()
+    assert calibrate(translator, source) == 3
+    tensors = [given_to(model.generator, VIEWS, [picture(i, 32, 40) // (i + 1)], CPU) for i in range(3)]
+    found = translator.generator.state_dict()["encoder.1.2.running_mean"].clone()
+    assert not torch.equal(found, before)
+    recalibrate(model.generator, tensors)
+    torch.testing.assert_close(model.generator.state_dict()["encoder.1.2.running_mean"], found)
+
+
+def test_a_model_without_batch_norms_has_no_statistics_to_choose(model):
+    bare = GENERATORS.get("unet")(GeneratorSpec(size_px=SIZE_PX, width=4, norm="instance", dropout=0))
+    with pytest.raises(UsageError, match="no batch norms"):
+        behaving(Model(bare, model.config, model.path), norm_statistics="running")
+    with pytest.raises(UsageError, match="without dropout"):
+        behaving(Model(bare, model.config, model.path), dropout=True)
+
+
+# --- pictures prepared --------------------------------------------------------------------------------------------
+
+
+def test_a_photo_is_made_into_what_the_model_is_given(model, tmp_path):
+    photo = np.full((40, 64, 3), 230, np.uint8)
+    photo[10:30, 16:48] = (200, 30, 40)
+    write_png(tmp_path / "in" / "a.png", photo)
+    facts = SideFacts(
+        kind="segments",
+        maker="kmeans",
+        colors=(NamedColor(name="wall", color="#c81e28"), NamedColor(name="sky", color="#ffffff")),
+    )
+    told = Model(model.generator, model.config.model_copy(update={"given": facts}), model.path)
+    for prepare in ("photo", "drawing"):
+        translator = Translator(told, CPU, Options(prepare=prepare))
+        ((read,),) = translator.read(find_inputs([tmp_path / "in"]), [])
+        assert {tuple(color) for color in read.given[0].reshape(-1, 3).tolist()} == {(200, 30, 40), (255, 255, 255)}
+    with pytest.raises(UsageError, match="does not say what its pictures hold"):
+        Translator(model, CPU, Options(prepare="photo")).read(find_inputs([tmp_path / "in"]), [])
+
+
+# --- what to translate --------------------------------------------------------------------------------------------
 
 
 def test_a_broken_picture_is_told_and_the_others_are_made(model, tmp_path):
     write_png(tmp_path / "in" / "a.png", picture(1))
     (tmp_path / "in" / "b.png").write_bytes(b"no")
-    done = translate(model, find_inputs([tmp_path / "in"]), tmp_path / "out", device=CPU)
+    done = translate(Translator(model, CPU), find_inputs([tmp_path / "in"]), tmp_path / "out")
     assert done.num_pictures == 1
     assert [failure.key for failure in done.failures] == ["b"]
     assert json.loads((tmp_path / "out" / "failures.jsonl").read_text())["key"] == "b"
@@ -113,7 +211,7 @@ def test_a_dataset_gives_its_test_split_in_the_direction_of_the_model(model, tmp
     assert source.split == "test"
     sides = RGB if direction == "AtoB" else Sides((RGB.target,), RGB.inputs[0])
     turned = Model(model.generator, model.config.model_copy(update={"sides": sides}), model.path)
-    translate(turned, source, tmp_path / "out", device=CPU)
+    translate(Translator(turned, CPU), source, tmp_path / "out")
     given = picture(1) if direction == "AtoB" else picture(51)
     (expected,) = run_generator(model.generator, VIEWS, [[given]], CPU)
     assert np.abs(read_rgb(tmp_path / "out" / "1.png").astype(int) - expected).max() <= 1
@@ -136,7 +234,7 @@ def test_a_split_is_asked_for_of_datasets_alone(tmp_path):
 def test_a_key_that_leads_out_of_the_folder_is_refused(model, tmp_path):
     write_png(tmp_path / "in" / "a.png", picture(1))
     source = Source((Job("../../escaped", tmp_path / "in" / "a.png"), Job("sheet", tmp_path / "in" / "a.png")))
-    done = translate(model, source, tmp_path / "x" / "out", device=CPU)
+    done = translate(Translator(model, CPU), source, tmp_path / "x" / "out")
     assert [failure.key for failure in done.failures] == ["../../escaped"]
     assert not (tmp_path / "escaped.png").exists()
     assert done.sheet.name == "comparison-sheet.png", "the picture called sheet keeps its name"
@@ -147,6 +245,28 @@ def test_two_pictures_of_one_name_are_refused(tmp_path):
         write_png(tmp_path / folder / "a.png", picture(1))
     with pytest.raises(FormatError, match=r"both become a\.png"):
         find_inputs([tmp_path / "x", tmp_path / "y"])
+
+
+def test_a_pattern_names_pictures_by_their_path_below_it(tmp_path):
+    for name in ("x/1.png", "y/1.png", "y/2.jpg"):
+        write_png(tmp_path / name, picture(1))
+    source = find_inputs([tmp_path / "*" / "*.png"])
+    assert [job.key for job in source.jobs] == ["x/1", "y/1"]
+    assert [job.key for job in find_inputs([tmp_path / "?"]).jobs] == ["x/1", "y/1", "y/2"]
+    with pytest.raises(FormatError, match="no file matches"):
+        find_inputs([tmp_path / "*.tif"])
+
+
+def test_a_pipe_carries_one_picture(model):
+    command = ["translate", str(model.path), "-", "--device", "cpu", "--size", "keep"]
+    done = CliRunner().invoke(app, command, input=encode_png(picture(1, 40, 64)))
+    assert done.exit_code == 0, done.stderr
+    (expected,) = run_generator(model.generator, VIEWS, [[picture(1, 40, 64)]], CPU)
+    assert np.array_equal(decode_rgb(done.stdout_bytes), expected)
+    refused = CliRunner().invoke(app, command, input=b"no picture")
+    assert isinstance(refused.exception, ImageError)
+    assert refused.exception.where == "standard input"
+    assert refused.stdout_bytes == b""
 
 
 def test_the_command_says_what_it_does_and_where_to_look(model, tmp_path):

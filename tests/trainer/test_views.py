@@ -22,7 +22,7 @@ from pix2pix_model.plan import describe
 from pix2pix_model.recipe import DataSettings
 from pix2pix_model.recipe_file import load_recipe
 from pix2pix_model.sides import SideSpec, sides_of
-from pix2pix_model.translate import encode_picture, find_inputs, translate
+from pix2pix_model.translate import Translator, encode_picture, find_inputs, translate
 from pix2pix_model.views import to_array, to_tensor, view_of
 
 CPU, DEVICE = choose_device("cpu"), torch.device("cpu")
@@ -281,7 +281,7 @@ def test_every_view_trains_and_translates(tmp_path, train_tiny, a_as, b_as):
     assert model.config.spec.in_channels == model.config.sides.in_channels
     assert (run / "samples" / "000002.png").is_file()
 
-    done = translate(model, find_inputs([folder / "trainA"]), tmp_path / "out", device=CPU)
+    done = translate(Translator(model, CPU), find_inputs([folder / "trainA"]), tmp_path / "out")
     assert (done.num_pictures, done.failures) == (2, ())
     content = (tmp_path / "out" / "0.png").read_bytes()
     made = b_as if b_as in CHANNELS else "rgb"
@@ -290,7 +290,7 @@ def test_every_view_trains_and_translates(tmp_path, train_tiny, a_as, b_as):
     if b_as == "classes":
         colors = read_rgb(tmp_path / "out" / "0.png").reshape(-1, 3)
         assert {tuple(color) for color in colors} <= {tuple(color) for color in COLORS}
-    assert translate(model, find_inputs([folder]), tmp_path / "pairs-out", device=CPU).num_pictures == 2
+    assert translate(Translator(model, CPU), find_inputs([folder]), tmp_path / "pairs-out").num_pictures == 2
 
 
 def test_a_model_of_two_inputs_asks_for_both(two, tmp_path, train_tiny):
@@ -303,20 +303,20 @@ def test_a_model_of_two_inputs_asks_for_both(two, tmp_path, train_tiny):
     assert str(other.parent) not in (run / "model" / "config.json").read_text(), "where it lay is nobody's business"
 
     with pytest.raises(UsageError, match=r"is given 2 pictures \(A as gray16, A of other as classes\), not 1"):
-        translate(model, find_inputs([one]), tmp_path / "out", device=CPU)
+        translate(Translator(model, CPU), find_inputs([one]), tmp_path / "out")
     with pytest.raises(UsageError, match="not 3"):
-        translate(model, find_inputs([one], also=[other, other]), tmp_path / "out", device=CPU)
-    assert translate(model, find_inputs([one], also=[other]), tmp_path / "out", device=CPU).num_pictures == 4
+        translate(Translator(model, CPU), find_inputs([one], also=[other, other]), tmp_path / "out")
+    assert translate(Translator(model, CPU), find_inputs([one], also=[other]), tmp_path / "out").num_pictures == 4
 
     hints = tmp_path / "hints"
     for i in range(4):
         write_png(hints / f"{i}.png", labels(i))
     found = find_inputs([one / "trainA"], also=[hints])
-    assert translate(model, found, tmp_path / "files", device=CPU).num_pictures == 4
+    assert translate(Translator(model, CPU), found, tmp_path / "files").num_pictures == 4
     for i in range(4):
         assert (tmp_path / "files" / f"{i}.png").read_bytes() == (tmp_path / "out" / f"{i}.png").read_bytes()
     single = find_inputs([one / "trainA" / "1.png"], also=[hints / "1.png"])
-    translate(model, single, tmp_path / "single", device=CPU)
+    translate(Translator(model, CPU), single, tmp_path / "single")
     assert (tmp_path / "single" / "1.png").read_bytes() == (tmp_path / "out" / "1.png").read_bytes()
     (hints / "2.png").unlink()
     with pytest.raises(FormatError, match="1 of 4 pictures are not here, such as 2"):
