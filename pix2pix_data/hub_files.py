@@ -71,13 +71,14 @@ def is_cached_whole(path: Path) -> bool:
     """Tell whether a file of the hub's cache is what the hub stated; one that is not is removed from the cache.
 
     The cache keeps the content under its checksum, and links to it by name; where a system has no links, this is not
-    known, and what is there counts.
+    known, and what is there counts. What lies under the checksum may be a link again, to a store that names things
+    otherwise.
     """
-    content = path.resolve()
-    if not _CHECKSUM.fullmatch(content.name):
+    blob = path.parent / path.readlink() if path.is_symlink() else path
+    if not _CHECKSUM.fullmatch(blob.name):
         return True
-    if RemoteFile(path.name, content.stat().st_size, content.name).holds(content):
+    if RemoteFile(path.name, path.stat().st_size, blob.name).holds(path):
         return True
-    for one in (path, content):
+    for one in (path.resolve(), blob, path):
         one.unlink(missing_ok=True)
     return False

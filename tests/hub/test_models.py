@@ -330,6 +330,20 @@ def test_a_damaged_cache_is_found_and_mended(client, model):
     assert weights_of(find_model(Path(NAME))) == weights_of(model)
 
 
+def test_a_cache_that_stores_what_several_repositories_share_elsewhere_is_whole_too(client, model, tmp_path):
+    push(model)
+    weights = find_model(Path(NAME)) / "model.safetensors"
+    blob, shared = weights.resolve(), tmp_path / "cache" / "blobs" / ("f" * 64)  # as the hub's client does with Xet
+    shared.parent.mkdir()
+    blob.rename(shared)
+    blob.symlink_to(shared)
+    assert weights_of(find_model(Path(NAME))) == weights_of(model)
+    shared.write_bytes(shared.read_bytes()[::-1])
+    with pytest.raises(HubError, match="checksum"):
+        find_model(Path(NAME))
+    assert weights_of(find_model(Path(NAME))) == weights_of(model)
+
+
 def test_a_folder_here_wins_and_a_mistyped_one_is_not_asked_for_on_the_hub(client, model, tmp_path):
     push(model)
     write_model(tmp_path / "owner" / "discs", seed=1)
