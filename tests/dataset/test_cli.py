@@ -227,7 +227,7 @@ FLOORS = [
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export", "redraw"},
     {"build", "build_claim", "resplit", "check", "checks", "fixes", "importing"}
-    | {"hub", "hub_faults", "pushing", "fetching", "public_sets"},
+    | {"hub", "hub_files", "hub_push", "hub_faults", "pushing", "fetching", "public_sets"},
     {"_options", "_command", "_check_command", "_hub_commands", "_layout_commands", "_show_commands", "cli"}
     | {"__main__"},
 ]
