@@ -153,14 +153,15 @@ async function start() {
     ArrowUp: (step) => board.nudge(0, -step), ArrowDown: (step) => board.nudge(0, step),
   };
   addEventListener("keydown", (event) => {
-    const isField = event.target.matches("input") || find("#help").open;
+    if (find("#help").open) return;
     const command = event.ctrlKey || event.metaKey;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (command && (key === "z" || key === "y")) {
       event.preventDefault();
       return key === "y" || event.shiftKey ? actions.redo() : actions.undo();
     }
-    if (command || event.altKey || isField || (key === "Enter" && event.target.matches("button"))) return;
+    const isItsOwn = event.target.matches("[type=range]") ? /^(Arrow|Home|End|Page)/.test(key) : key === "Enter" && event.target.matches("button, summary");
+    if (command || event.altKey || isItsOwn) return;
     const button = toolKeys[key] && find(`[data-tool=${toolKeys[key]}]`);
     if (button && !button.hidden) controls.take(toolKeys[key]);
     else if (/^[1-9]$/.test(key) && controls.colors[key - 1]) controls.paintWith(controls.colors[key - 1].color);

@@ -93,7 +93,7 @@ export class Controls {
     for (const icon of this.root.querySelectorAll(".block.free path")) icon.setAttribute("fill", this.isLines ? "none" : this.color);
     const { size, tool } = this.pen();
     this.width.value = size;
-    this.root.querySelector(".size").hidden = !(tool === "eraser" || (tool === "brush" && !this.isLines));
+    this.root.querySelector(".size").classList.toggle("unused", !(tool === "eraser" || (tool === "brush" && !this.isLines)));
     this.root.querySelector("output").textContent = `${size} px`;
     if (this.free) this.free.value = this.color;
   }

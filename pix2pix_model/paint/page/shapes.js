@@ -65,7 +65,7 @@ const NAMES = {
   roof: "roof roofs",
   wall: "wall walls",
   facade: "facade front",
-  road: "road roads street asphalt lane highway runway",
+  road: "road roads street asphalt lane highway runway track tracks",
   path: "sidewalk sidewalks pavement path parking curb footpath",
   ground: "terrain grass ground earth soil sand hill field lawn meadow dirt snow",
   mountain: "mountain mountains rock rocks hills",
