@@ -91,9 +91,14 @@ def _progress_section(progress: Progress) -> Section:
         data_labels=json.dumps(labels),
         data_at=" ".join(f"{MARKER_SPAN * step / progress.last_step:.1f}" for step in steps),
     )
-    left_out = f" {counted(progress.num_left_out, 'sheets')} drawn otherwise left out." if progress.num_left_out else ""
-    lead = f"{' | '.join(progress.titles)}, always of the same pairs. Arrow keys move the step, space plays.{left_out}"
-    return Section("progress", "Progress", lead, player)
+    lead = [f"{' | '.join(progress.titles)}, always of the same pairs."]
+    if progress.split == "train":
+        lead.append("They are trained on: there is no validation split.")
+    if len(steps) > 1:
+        lead.append("Arrow keys move the step, space plays.")
+    if progress.num_left_out:
+        lead.append(f"{counted(progress.num_left_out, 'sheets')} drawn otherwise left out.")
+    return Section("progress", "Progress", " ".join(lead), player)
 
 
 def _in_order(progress: Progress) -> list[Logged]:

@@ -58,6 +58,8 @@ class Progress:
     ----------
     titles : tuple of str
         What is given, made and real, such as A, G(A), B.
+    split : str
+        That the pairs are of: validation, or train where there is no other.
     keys : tuple of str
         Of the pairs.
     given : tuple of tuple of ndarray of shape (H, W, 3), uint8
@@ -73,6 +75,7 @@ class Progress:
     """
 
     titles: tuple[str, ...]
+    split: str
     keys: tuple[str, ...]
     given: tuple[tuple[RGB, ...], ...]
     real: tuple[RGB, ...]
@@ -126,6 +129,7 @@ def read_progress(run_dir: Path, recipe: Recipe, model: Model) -> Progress:
     steps, logged = _read_log(run_dir / "metrics.jsonl")
     return Progress(
         titles=titles,
+        split=split,
         keys=_keys(recipe, split, num_groups, chosen),
         given=tuple(tuple(group[:-2]) for group in last),
         real=tuple(group[-1] for group in last),

@@ -29,7 +29,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     logged = Logged("loss_g_l1", STEPS, (0.4, 0.3, 0.2, 0.1)), Logged("val_ssim", (40,), (0.5,))
     pictures = (flat(200, 200, 200),) * 2
     progress = Progress(
-        ("A", "G(A)", "B"), (HOSTILE, "two"), tuple((one,) for one in pictures), pictures, frames, logged, {40: 2}, 1
+        ("A", "G(A)", "B"),
+        "validation",
+        (HOSTILE, "two"),
+        tuple((one,) for one in pictures),
+        pictures,
+        frames,
+        logged,
+        {40: 2},
+        1,
     )
     scored = tuple(PictureScores(key, {"l1": 0.1, "ssim": i / 3}) for i, key in enumerate((HOSTILE, "b", "c")))
     shown = {one.key: [pictures[0]] * 3 for one in scored}

@@ -115,6 +115,13 @@ def test_a_dataset_that_has_gone_leaves_the_progress(run, dataset_dir):
     assert ">Best<" in (run / "gallery.html").read_text()
 
 
+def test_pairs_that_are_trained_on_are_told(train_tiny, dataset_dir):
+    shutil.rmtree(dataset_dir / "val")
+    run = train_tiny()
+    assert gallery(run, "--device", "cpu").exit_code == 0
+    assert "They are trained on: there is no validation split." in (run / "gallery.html").read_text()
+
+
 def test_a_model_alone_or_a_run_without_samples_is_told(run):
     assert "this is no run" in str(gallery(run / "model").exception)
     shutil.rmtree(run / "samples")
