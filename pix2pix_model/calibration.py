@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from torch import Tensor, nn
 
@@ -66,7 +66,7 @@ def calibrate(translator: Translator, source: Source) -> int:
     translator : Translator
         Its generator is changed in its buffers.
     source : Source
-        Its first 256 pictures are taken, read as those to translate are.
+        Its first 256 pictures are taken, read as those to translate are; those of a dataset are prepared already.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def calibrate(translator: Translator, source: Source) -> int:
 
     def tensors() -> Iterator[Tensor]:
         nonlocal num
-        reads = (read for batch in translator.read(source, failures) for read in batch)
-        for read in islice(reads, _MOST_PICTURES):
+        batches = translator.read(source, failures, prepare=source.dataset is None)
+        for read in islice(chain.from_iterable(batches), _MOST_PICTURES):
             num += 1
             whole = given_to(translator.generator, translator.views, read.given, translator.device)
             height, width = padded_size(translator.generator, *read.given[0].shape[:2])

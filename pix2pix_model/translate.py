@@ -118,18 +118,18 @@ class Translator:
         """Pixels of a picture that fit into memory at once."""
         return most_pixels(self.generator, self.config.spec.in_channels)
 
-    def read(self, source: Source, failures: list[Failed]) -> Iterator[list[Read]]:
-        """Read what to translate, in batches of one size.
+    def read(self, source: Source, failures: list[Failed], *, prepare: bool = True) -> Iterator[list[Read]]:
+        """Read pictures in batches of one size, prepared as the options say, unless `prepare` is False.
 
         Raises
         ------
         UsageError
             If the model is given another number of pictures, or none can be prepared for it.
         """
-        sides, prepare = self.config.sides, self.options.prepare
+        sides, how = self.config.sides, self.options.prepare if prepare else None
         check_further(sides, source)
-        facts = None if prepare is None else check_preparation(self.config, source)
-        jobs = read_jobs(source, sides, self.views, self.options.size_px, failures, prepare=prepare, facts=facts)
+        facts = None if how is None else check_preparation(self.config, source)
+        jobs = read_jobs(source, sides, self.views, self.options.size_px, failures, prepare=how, facts=facts)
         return _batches(jobs)
 
     def samples(self, batch: Sequence[Read]) -> Iterator[list[Pixels]]:

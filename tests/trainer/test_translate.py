@@ -189,6 +189,10 @@ def test_a_photo_is_made_into_what_the_model_is_given(model, tmp_path):
         translator = Translator(told, CPU, Options(prepare=prepare))
         ((read,),) = translator.read(find_inputs([tmp_path / "in"]), [])
         assert {tuple(color) for color in read.given[0].reshape(-1, 3).tolist()} == {(200, 30, 40), (255, 255, 255)}
+    dataset = find_inputs([side_by_side(tmp_path / "pairs", 2)])
+    assert calibrate(translator, dataset) == 2, "those of a dataset are prepared already"
+    with pytest.raises(UsageError, match="prepared already"):
+        translator.read(dataset, [])
     with pytest.raises(UsageError, match="does not say what its pictures hold"):
         Translator(model, CPU, Options(prepare="photo")).read(find_inputs([tmp_path / "in"]), [])
 
