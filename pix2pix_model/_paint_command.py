@@ -19,6 +19,7 @@ HELP = help_text(
     (
         "p2p-model paint runs/0001-facades",
         "p2p-model paint runs/0001-edges2shoes --port 8000 --no-browser",
+        "p2p-model paint facades_label2photo_pretrained-model --like ./facades",
         "p2p-model paint model --host 0.0.0.0",
     ),
 )
@@ -27,6 +28,14 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def paint(
     model: Annotated[Path, typer.Argument(metavar="RUN", help="A run, a model folder, or user/name on the hub.")],
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATASET",
+            help="A paired dataset of what the model is given; for models of others, which do not say it.",
+            show_default="as the model says",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page.", show_default="a free one")] = 0,
     host: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Address to listen on; others than this let other machines in.")
@@ -34,6 +43,7 @@ def paint(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the model runs.")] = "auto",
 ) -> None:
+    from pix2pix_data.dataset import open_dataset
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.device import choose_device
     from pix2pix_model.model_pull import find_model
@@ -41,7 +51,7 @@ def paint(
     from pix2pix_model.paint.server import address_of, bind, serve
 
     loaded, where = load_model(find_model(model)), choose_device(device)
-    painter = Painter(loaded, where)
+    painter = Painter(loaded, where, like=None if like is None else open_dataset(like))
     say(f"paint: {loaded.config.name} of {loaded.path}, {painter.width}x{painter.height} px; on {where.words}")
     say({"segments": f"it is given segments in {len(painter.facts.colors)} colours", "lines": "it is given lines",
          "gray": "it is given gray pictures", "photo": "it is given photos"}[painter.facts.kind])  # fmt: skip

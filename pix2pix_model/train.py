@@ -146,7 +146,8 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
 
     # --- finish -----------------------------------------------------------------------------------------------
     finished = _finished(run, recipe, config, state, clock)
-    card, examples = model_card(finished.config, recipe), given_examples(dataset, recipe.data)
+    card = model_card(finished.config, recipe)
+    examples = given_examples(dataset, recipe.data.given_side, recipe.data.crop_size)
     save_model(run.model_dir, finished.generator, finished.config, card, examples=examples)
     num_trained = total_images - schedule.num_images(first_step)
     return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)

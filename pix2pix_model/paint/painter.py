@@ -16,8 +16,9 @@ from pix2pix_data.channels import decode_channels
 from pix2pix_data.errors import ImageError, UsageError
 from pix2pix_data.images import decode_photo, decode_rgb, open_picture, read_rgb
 from pix2pix_data.redraw import clean_drawing, maker_of, side_of_photo, snap
-from pix2pix_data.side_facts import NamedColor, SideFacts
+from pix2pix_data.side_facts import NamedColor, SideFacts, side_facts
 from pix2pix_model.checkpoint import EXAMPLES, Model
+from pix2pix_model.examples import given_examples
 from pix2pix_model.generation import run_generator
 from pix2pix_model.paint.quick_layers import quicken
 from pix2pix_model.sides import Sides
@@ -26,6 +27,7 @@ from pix2pix_model.views import View, to_tensor, views_of
 
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
+    from pix2pix_data.dataset import PairDataset
     from pix2pix_data.pair import RGB
     from pix2pix_model.device import Device
 
@@ -45,6 +47,8 @@ class Painter:
     ----------
     model : Model
     device : Device
+    like : PairDataset, optional
+        A dataset of what the model is given, for a model that does not say it itself.
 
     Attributes
     ----------
@@ -53,7 +57,7 @@ class Painter:
     examples : list of ndarray of shape (height, width, 3), uint8
     """
 
-    def __init__(self, model: Model, device: Device) -> None:
+    def __init__(self, model: Model, device: Device, *, like: PairDataset | None = None) -> None:
         self.config = model.config
         self.height, self.width = model.config.crop_size
         _check_drawable(model.config.sides)
@@ -63,13 +67,18 @@ class Painter:
             quicken(self._generator)
         self._views = views_of(model.config.sides)
         self._dropouts = [layer for layer in self._generator.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
-        self.facts = self._facts()
-        self.examples = [read_rgb(path) for path in sorted((model.path / EXAMPLES).glob("*.png"))]
+        self.facts = self._facts(like)
+        if like is None:
+            self.examples = [read_rgb(path) for path in sorted((model.path / EXAMPLES).glob("*.png"))]
+        else:
+            self.examples = given_examples(like, self.config.sides.inputs[0].side, self.config.crop_size)
 
-    def _facts(self) -> SideFacts:
+    def _facts(self, like: PairDataset | None) -> SideFacts:
         spec = self.config.sides.inputs[0]
         if spec.view == "lightness":
             return SideFacts(kind="gray")
+        if like is not None:
+            return side_facts(like, spec.side)
         if self.config.given is None and spec.view == "classes":
             named = zip(spec.names, spec.colors, strict=True)
             return SideFacts(kind="segments", colors=tuple(NamedColor(name=name, color=color) for name, color in named))

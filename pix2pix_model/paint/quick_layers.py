@@ -9,7 +9,7 @@ __all__ = ["quicken"]
 
 _MOST_PLACES = 64
 """Rows times columns up to which a product is quicker than oneDNN, which rearranges the weights at every call: in a
-U-Net of width 64 at 128 px, 5 ms for 40 on 2x2 places, 8 for 30 on 4x4, 21 for 58 on 8x8, but 45 for 34 on 16x16."""
+U-Net of width 64 at 256 px, 5 ms for 40 on 2x2 places, 8 for 30 on 4x4, 21 for 58 on 8x8, but 45 for 34 on 16x16."""
 
 
 class _ByProduct(nn.Module):

@@ -23,8 +23,10 @@ import pytest
 import torch
 import uvicorn
 
+from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import UsageError
-from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
+from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png, write_png
+from pix2pix_data.known_labels import LABEL_PALETTES
 from pix2pix_data.side_facts import NamedColor, SideFacts
 from pix2pix_model.checkpoint import ModelConfig, load_model, save_model
 from pix2pix_model.device import choose_device
@@ -74,6 +76,9 @@ def make_model(folder: Path, given: SideFacts | None, *, dropout: float = 0.5, s
     examples = [np.broadcast_to(color, (HEIGHT, WIDTH, 3)).copy() for color in palette]
     save_model(folder, GENERATORS.get("unet")(spec), config, "", examples=examples)
     return folder
+
+
+COLORS_OF_FACADES = LABEL_PALETTES["facades"].colors
 
 
 @dataclass
@@ -366,6 +371,17 @@ def test_classes_of_the_network_are_the_palette_where_nothing_else_says_it(tmp_p
     painter = Painter(load_model(make_model(tmp_path / "model", None, sides=sides)), choose_device("cpu"))
     assert [(one.name, one.color) for one in painter.facts.colors] == list(COLORS)
     assert painter.translate(blank())[0].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_a_model_of_others_is_painted_like_a_dataset(tmp_path):
+    labels = blank(COLORS_OF_FACADES[1])
+    labels[5:20, 10:40] = COLORS_OF_FACADES[2]
+    photo = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    write_png(tmp_path / "pairs" / "train" / "0.png", np.hstack([labels, photo]))
+    model = load_model(make_model(tmp_path / "model", None))
+    painter = Painter(model, choose_device("cpu"), like=open_dataset(tmp_path / "pairs"))
+    assert [one.name for one in painter.facts.colors] == ["facade", "window"]
+    assert (painter.examples[0] == labels).all()
 
 
 def test_a_model_that_is_given_two_pictures_is_refused(tmp_path):
