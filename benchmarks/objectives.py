@@ -15,8 +15,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.images import read_rgb, resize, write_png
 from pix2pix_data.sheet import draw_sheet
@@ -41,12 +39,12 @@ def call(module: str, *arguments: str | Path) -> None:
 def trained(name: str, data: Path, work: Path, steps: int) -> Path:
     """Return the run of an objective, trained to its end."""
     run_name = name.lower().replace("+", "-")
-    finished = sorted(work.glob(f"runs/*-{run_name}/model"))
+    finished = sorted(work.glob(f"runs/????-{run_name}/model"))
     if not finished:
         settings = [*SMALL, *OBJECTIVES[name], f"name={run_name}", f"data.path={data}", f"train.max_steps={steps}"]
         options = [part for setting in settings for part in ("--set", setting)]
         call("pix2pix_model", "facades", *options, "--runs", work / "runs")
-        finished = sorted(work.glob(f"runs/*-{run_name}/model"))
+        finished = sorted(work.glob(f"runs/????-{run_name}/model"))
     return finished[-1].parent
 
 
@@ -88,8 +86,8 @@ def main() -> None:
     print(f"| objective | {' | '.join(SCORES)} |\n|---{'|---' * len(SCORES)}|")
     for name, of_run in scores.items():
         print(f"| {name} |", " | ".join(f"{of_run[key]['value']:.{digits}f}" for key, digits in SCORES.items()), "|")
-    real = {key: of_run[key].get("real", np.nan) for key in SCORES}
-    print("| (real photos) |", " | ".join(f"{real[key]:.{digits}f}" for key, digits in SCORES.items()), "|")
+    real = [f"{of_run[key]['real']:.{digits}f}" if "real" in of_run[key] else "" for key, digits in SCORES.items()]
+    print("| real photos |", " | ".join(real), "|")
     for name, with_data in (("objectives.png", False), ("objectives-with-data.png", True)):
         draw(runs, options.data, options.work / name, with_data=with_data)
         print(f"sheet: {options.work / name}")
