@@ -20,16 +20,18 @@ class _PictureNorm(nn.Module):
     def __init__(self, norm: BatchNorm | nn.InstanceNorm2d) -> None:
         super().__init__()
         self._weight, self._bias = norm.weight, norm.bias
-        self._sums: Tensor | int = 0  # (3, C): pixels, their sum, the sum of their squares
+        self._sums: Tensor | int = 0  # (3, C): pixels, their sum, that of their squares; on the CPU: MPS has no doubles
         self._statistics: tuple[Tensor, Tensor] | None = None
+        self._device = torch.device("cpu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
         if self._statistics is not None:
             return F.batch_norm(x, *self._statistics, self._weight, self._bias)
-        variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
-        num = torch.full_like(mean, x.numel() / x.shape[1], dtype=torch.float64)
-        self._sums += torch.stack([num, num * mean, num * (variance + mean.double().square())])
+        variance, mean = (one.cpu().double() for one in torch.var_mean(x.float(), (0, 2, 3), correction=0))
+        num = torch.full_like(mean, x.numel() / x.shape[1])
+        self._sums += torch.stack([num, num * mean, num * (variance + mean.square())])
+        self._device = x.device
         return F.instance_norm(x, weight=self._weight, bias=self._bias)
 
     def keep(self) -> None:
@@ -37,7 +39,8 @@ class _PictureNorm(nn.Module):
         assert isinstance(self._sums, Tensor)
         num, total, squares = self._sums
         mean = total / num
-        self._statistics = mean.float(), (squares / num - mean.square()).clamp(min=0).float()
+        variance = (squares / num - mean.square()).clamp(min=0)
+        self._statistics = mean.float().to(self._device), variance.float().to(self._device)
 
 
 @contextmanager

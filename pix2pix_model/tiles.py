@@ -84,6 +84,12 @@ class Tiling:
         )
         return down * across * self.tile_height * self.tile_width
 
+    @property
+    def words(self) -> str:
+        """Say how many there are, and of what size."""
+        num = self.num_pixels // (self.tile_height * self.tile_width)
+        return f"{num} tiles of {self.tile_width}x{self.tile_height} px that overlap by {self.overlap} px or more"
+
     def covering(self) -> Iterator[tuple[slice, slice]]:
         """Return where tiles lie that cover the picture with as little overlap as can be: rows, columns."""
         for top in _firsts(self.height, self.tile_height, 0):

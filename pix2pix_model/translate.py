@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from pix2pix_data.atomic import write_file
-from pix2pix_data.console import ProgressLine
+from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.errors import ImageError, UsageError
 from pix2pix_data.images import encode_png
 from pix2pix_data.pair import Failed
@@ -171,6 +171,7 @@ class Translator:
             if not in_tiles:
                 return run_generator(self.generator, self.views, [read.given for read in batch], self.device)
             tiling = plan_tiles(self.generator, height, width, most=self.most_pixels, tile_px=tile_px)
+            say(f"{batch[0].job.key}: {width}x{height} px go through the network in {tiling.words}")
             return [run_in_tiles(self.generator, self.views, read.given, self.device, tiling=tiling) for read in batch]
         except RuntimeError as error:  # torch has no error of its own for it on a CPU
             if "memory" not in str(error):

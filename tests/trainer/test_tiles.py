@@ -81,6 +81,7 @@ def test_small_tiles_are_blended():
     given = picture(130, 200)
     made, tiling = in_tiles(generator, given, tile_px=70)
     assert (tiling.tile_height, tiling.overlap, tiling.exact) == (64, 32, False)
+    assert tiling.words == "24 tiles of 64x64 px that overlap by 32 px or more"
     assert made.shape == given.shape
     assert all((span.weights >= 0).all() for span in tiling.columns)
     with pytest.raises(UsageError, match="no room for an overlap"):
