@@ -13,6 +13,7 @@ from pix2pix_data.color_table import snap_to_palette
 from pix2pix_data.edges.thinning import thin
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import fit_to
+from pix2pix_data.label_map import label_colors
 from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
 from pix2pix_data.palette_file import Palette
 
@@ -52,7 +53,8 @@ def snap(facts: SideFacts, picture: RGB) -> RGB:
 def clean_drawing(facts: SideFacts, drawing: RGB, width: int, height: int) -> RGB:
     """Bring a drawing to size and to what the side holds.
 
-    Of label pictures nearest pixels are taken. A scanned or photographed line drawing is freed from the shade of its
+    Of label pictures nearest pixels are taken, and what JPEG mixed at a border becomes one of the classes that meet
+    there. A scanned or photographed line drawing is freed from the shade of its
     paper, told from it by Otsu's threshold, and drawn anew with lines of the side's width.
 
     Parameters
@@ -71,6 +73,8 @@ def clean_drawing(facts: SideFacts, drawing: RGB, width: int, height: int) -> RG
     Otsu 1979, "A threshold selection method from gray-level histograms".
     """
     fitted = fit_to(drawing, width, height, "crop", labels=facts.kind == "segments")
+    if facts.kind == "segments":
+        return np.array(facts.rgb_colors, np.uint8)[label_colors(fitted, facts.rgb_colors)]
     if facts.kind != "lines" or _has_only(fitted, facts):
         return snap(facts, fitted)
     paper, ink = (np.array(color, np.uint8) for color in facts.rgb_colors)

@@ -377,7 +377,8 @@ def test_a_model_of_others_is_painted_like_a_dataset(tmp_path):
     labels = blank(COLORS_OF_FACADES[1])
     labels[5:20, 10:40] = COLORS_OF_FACADES[2]
     photo = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    write_png(tmp_path / "pairs" / "train" / "0.png", np.hstack([labels, photo]))
+    smeared = decode_rgb(encode_jpeg(np.hstack([labels, photo])))
+    write_png(tmp_path / "pairs" / "train" / "0.png", smeared)
     model = load_model(make_model(tmp_path / "model", None))
     painter = Painter(model, choose_device("cpu"), like=open_dataset(tmp_path / "pairs"))
     assert [one.name for one in painter.facts.colors] == ["facade", "window"]
