@@ -351,6 +351,21 @@ def test_lines_are_one_pixel_wide_and_black_on_white(line_page):
     assert not line_page.complaints()
 
 
+def test_blocks_and_rectangles_of_lines_are_outlines(line_page):
+    line_page.open()
+    line_page.click(".block[data-shape=ellipse]")
+    ink = (line_page.drawing() == 0).all(axis=2)
+    left, top, right, bottom = extent(line_page.drawing(), (0, 0, 0))
+    assert not ink[(top + bottom) // 2, left + 2 : right - 2].any(), "nothing within"
+    assert 2 * (right - left) < ink.sum() < 4 * (right - left), "about as many pixels as its circumference"
+    line_page.key("r")
+    line_page.drag(line_page.place(2, 40), line_page.place(30, 60))
+    ink = (line_page.drawing() == 0).all(axis=2)
+    assert ink[40, 2:31].all()
+    assert ink[60, 2:31].all()
+    assert not ink[42:59, 4:29].any()
+
+
 def test_a_finger_paints(page, street):
     page.open(width=390, height=844, touch=True)
     page.click(".color:nth-child(3)")

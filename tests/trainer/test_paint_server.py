@@ -35,6 +35,8 @@ from pix2pix_model.paint.painter import Painter
 from pix2pix_model.paint.server import MOST_UPLOAD_BYTES, bind, build_app
 from pix2pix_model.sides import Sides, SideSpec
 
+pytestmark = pytest.mark.network
+
 NASTY = Path(__file__).parents[3] / "shared" / "data" / "nasty"
 HEIGHT, WIDTH = 32, 64
 COLORS = (("road", "#804080"), ("sky", "#4682b4"), ("tree", "#6b8e23"))
