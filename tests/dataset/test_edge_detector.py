@@ -197,7 +197,7 @@ def test_weights_weigh_less_than_a_megabyte():
 def test_tiles_give_the_map_of_the_whole_photo(monkeypatch):
     photo = cv2.resize(np.clip(disc() + noise(20), 0, 255).astype(np.uint8), (420, 263))
     whole = made("tiny")([photo])[0]
-    monkeypatch.setattr(tiny, "_TILE_PX", 128)
+    monkeypatch.setattr(tiny, "_TILE_PX", 96)
     monkeypatch.setattr(tiny, "_REACH_PX", 32)
     too_little = made("tiny")([photo])[0]
     monkeypatch.setattr(tiny, "_REACH_PX", 256)

@@ -24,7 +24,7 @@ from pix2pix_data.edges.tiny import TinyDetector
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, BoolMap
 
-SHIFTS = np.arange(-4.5, -0.99, 0.125)
+SHIFTS = np.arange(-3.5, -1.49, 0.0625)
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     for shift in map(float, SHIFTS):
         found = score(functools.partial(draw, shift), pairs)
         print(
-            f"{shift:6.2f}  precision {found.precision:.3f}  recall {found.recall:.3f}  F1 {found.f1:.4f}", flush=True
+            f"{shift:7.4f}  precision {found.precision:.3f}  recall {found.recall:.3f}  F1 {found.f1:.4f}", flush=True
         )
         if found.f1 > best_f1:
             best_shift, best_f1 = shift, found.f1
