@@ -44,7 +44,7 @@ class _ByProduct(nn.Module):
 
 def quicken(network: nn.Module) -> None:
     """Let the transposed convolutions of a network, which stays what it is, take the quick way where there is one."""
-    for parent in list(network.modules()):
+    for parent in [module for module in network.modules() if not isinstance(module, _ByProduct)]:
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.ConvTranspose2d) and child.groups == 1 and set(child.dilation) == {1}:
                 setattr(parent, name, _ByProduct(child))
