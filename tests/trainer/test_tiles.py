@@ -135,7 +135,8 @@ run_generator(generator, VIEWS, [[given]], CPU)
 peaks.append(peak_kib())
 print(*peaks)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     before, tiles, whole = map(int, done.stdout.split())
     assert tiles - before < (whole - before) / 2
