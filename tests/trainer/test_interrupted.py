@@ -25,6 +25,14 @@ PLACES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_means_stop() -> Iterator[None]:
+    """A shell's background job, as tests may be, is started with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def send_at(monkeypatch: pytest.MonkeyPatch, place: str, step: int, *signals: signal.Signals) -> None:
     """Send signals to this very process when a run does something for the `step`-th time."""
     owner, name = PLACES[place]
