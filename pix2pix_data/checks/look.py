@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pix2pix_data.channels import decode_channels
 from pix2pix_data.checks.alignment import Placing, Surfaces, correlate, placing_of, reduced
 from pix2pix_data.checks.frames import frame_of
 from pix2pix_data.checks.seam import SeamSums, columns_in_blocks, seam_sums
-from pix2pix_data.checks.sides import SideLook, look_at_side
+from pix2pix_data.checks.sides import BLANK_LEVELS, SideLook, look_at_side
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import decode_rgb, open_picture
 from pix2pix_data.srgb import ORIENTATION_TAG
@@ -157,7 +158,20 @@ def _measured_sides(encoded: EncodedPair, sums: Sums) -> tuple[_Measured, _Measu
         sums.seam.add(seam_sums(pair.a, pair.b))
         return _measured(pair.a), _measured(pair.b)
     # One after the other: two pictures of 134 megapixels do not fit into 1.5 GB.
-    return _measured(decode_rgb(encoded.a)), _measured(decode_rgb(encoded.b))
+    return _measured_file(encoded.a), _measured_file(encoded.b)
+
+
+def _measured_file(content: bytes) -> _Measured:
+    measured = _measured(decode_rgb(content))
+    if measured.look.is_blank and _says_something_in_16_bits(content):
+        measured = replace(measured, look=replace(measured.look, is_blank=False))
+    return measured
+
+
+def _says_something_in_16_bits(content: bytes) -> bool:
+    """Tell a side of few of the 65,536 levels, such as a depth map or a thermal picture, from one of one colour."""
+    levels = decode_channels(content, "gray16")
+    return bool((levels % 257).any()) and int(np.ptp(levels)) > BLANK_LEVELS  # 8 bits become multiples of 257
 
 
 def _measured(picture: RGB) -> _Measured:

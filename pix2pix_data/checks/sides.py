@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Counts: TypeAlias = npt.NDArray[np.int64]
 
-__all__ = ["Kind", "SideLook", "about_side", "kind_of", "look_at_side", "side_findings"]
+__all__ = ["BLANK_LEVELS", "Kind", "SideLook", "about_side", "kind_of", "look_at_side", "side_findings"]
 
 Kind: TypeAlias = Literal["strokes", "labels", "gray pictures", "photos", "blank pictures"]
 
@@ -35,7 +35,7 @@ MIDDLE_PX = 512
 FLAT_LEVELS = 8
 """Grey levels between the neighbours of a flat pixel; as in label_colors."""
 
-_BLANK_LEVELS = 8  # between the darkest and the brightest pixel; JPEG moves even one colour a little
+BLANK_LEVELS = 8  # between the darkest and the brightest pixel; JPEG moves even one colour a little
 _COLORFUL_LEVELS = 12  # between channels; JPEG moves even gray a little
 _TONE_LEVELS = 40  # from black or white
 _SHARE_TOLD = 0.99
@@ -124,7 +124,7 @@ def _digest(picture: RGB) -> bytes:
 
 
 def _is_blank(picture: RGB) -> bool:
-    return all(np.ptp(channel) <= _BLANK_LEVELS for channel in cv2.split(picture))
+    return all(np.ptp(channel) <= BLANK_LEVELS for channel in cv2.split(picture))
 
 
 def is_flat(picture: RGB) -> BoolMap:

@@ -85,6 +85,11 @@ def test_what_is_no_dataset_is_a_named_error(tmp_path):
 # --- sides
 
 
+def made(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
 def test_photos_on_a_are_told_with_the_direction_to_train_in(plant):
     findings, result = found(plant(lambda _, a, b: (b, a)))
     assert findings["photos-on-a"].severity == "note"
@@ -107,6 +112,19 @@ def test_identical_and_blank_sides_are_named(plant):
     findings, _ = found(plant(change))
     assert named(findings["identical-sides"]) == {"train/04"}
     assert named(findings["blank-sides"]) == {"train/08"}
+
+
+def test_sixteen_bits_of_which_few_are_used_are_not_blank(tmp_path):
+    """A depth map in millimetres looks black at 8 bits; one that says a single number is blank at any depth."""
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        across = np.linspace(1000, 2000, 64) + rng.integers(200)
+        depth = np.tile(across, (48, 1)) if i else np.full((48, 64), 1234)
+        cv2.imwrite(str(made(tmp_path / "trainA" / f"{i:02}.png")), depth.astype(np.uint16))
+        photo = cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (64, 48))
+        cv2.imwrite(str(made(tmp_path / "trainB" / f"{i:02}.png")), photo)
+    findings, _ = found(tmp_path)
+    assert named(findings["blank-sides"]) == {"train/00"}
 
 
 # --- placing
