@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-__all__ = ["Crop", "Crops", "HumanContours", "PublishedDrawings"]
+__all__ = ["Crop", "Crops", "HumanContours", "PublishedDrawings", "recoloured"]
 
 Crop = tuple[Tensor, Tensor, Tensor]
 """A photo (3, S, S) in [0, 255], the share of edge at each pixel (1, S, S) in [0, 1], and where it counts, 0 or 1."""
@@ -67,10 +67,14 @@ class PublishedDrawings:
             self.items.append((photo.contiguous(), _soft((drawing.amin(0, keepdim=True) < _DARK).float())))
 
     def crop(self, index: int, size: int, rng: np.random.Generator) -> Crop:
-        photo, edges = self.items[index]
         scale, degrees = _any_turn(self.scales, rng)
         if rng.random() < self.upright_share:
             scale, degrees = rng.choice(self.upright_scales), 0.0
+        return self.turned(index, size, scale, degrees, rng)
+
+    def turned(self, index: int, size: int, scale: float, degrees: float, rng: np.random.Generator) -> Crop:
+        """Cut a crop at this scale and angle."""
+        photo, edges = self.items[index]
         grid = _grid(photo.shape[1:], size, scale, degrees, rng)
         target = F.grid_sample(edges[None], grid, mode="bilinear", align_corners=False)[0]
         inside = F.grid_sample(torch.ones_like(edges)[None], grid, mode="nearest", align_corners=False)[0]
@@ -102,7 +106,7 @@ class Crops(Dataset[Crop]):
         order = np.random.default_rng([self.seed, is_drawing, epoch]).permutation(len(source.items))
         rng = np.random.default_rng([self.seed, number])
         photo, target, counts = source.crop(int(order[place]), self.size, rng)
-        return _recoloured(photo, rng), target, counts
+        return recoloured(photo, rng), target, counts
 
 
 def _pixels(path: Path) -> Tensor:
@@ -167,7 +171,7 @@ def _soft(edges: Tensor) -> Tensor:
     return edges
 
 
-def _recoloured(photo: Tensor, rng: np.random.Generator) -> Tensor:
+def recoloured(photo: Tensor, rng: np.random.Generator) -> Tensor:
     """Change contrast, brightness, tint, gamma, sharpness and noise, as cameras do."""
     if rng.random() < 0.15:
         photo = photo.mean(0, keepdim=True).expand(3, -1, -1)

@@ -14,10 +14,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from network import STRIDE, EdgeNetwork
+from network import STRIDE, EdgeNetwork, fold
 from onnx import numpy_helper
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 MAX_DIFFERENCE = 0.05
 """In log odds: what half precision of the weights may cost."""
@@ -34,18 +33,6 @@ class Deployed(nn.Module):
     def forward(self, photos: Tensor) -> Tensor:
         logits: Tensor = self.network(photos)[0]
         return logits + self.shift
-
-
-def folded(module: nn.Module) -> nn.Module:
-    """Fold each batch norm into the convolution before it."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Sequential) and len(child) > 1 and isinstance(child[1], nn.BatchNorm2d):
-            conv = child[0]
-            assert isinstance(conv, nn.Conv2d)
-            setattr(module, name, nn.Sequential(fuse_conv_bn_eval(conv, child[1]), *child[2:]))
-        else:
-            folded(child)
-    return module
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -76,15 +63,17 @@ def plain(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def export(checkpoint: Path, out: Path, shift: float) -> float:
     """Write `out`; return the largest difference of its log odds from the network's, on noise."""
-    network = EdgeNetwork()
-    network.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu")["average"])
+    weights = torch.load(checkpoint, weights_only=True, map_location="cpu")["average"]
+    network = EdgeNetwork(norms="stem.1.running_mean" in weights)
+    network.load_state_dict(weights)
     deployed = Deployed(network.eval(), shift).eval()
     photos = torch.randint(0, 256, (1, 3, 8 * STRIDE, 10 * STRIDE), generator=torch.Generator().manual_seed(0)).float()
     with torch.no_grad():
         expected = deployed(photos).numpy()
+        fold(network)
         sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
         program = torch.onnx.export(
-            folded(deployed),
+            deployed,
             (photos,),
             input_names=["photos"],
             output_names=["log_odds"],

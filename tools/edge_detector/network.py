@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["DECODER", "ENCODER", "MEAN", "STD", "STRIDE", "EdgeNetwork"]
+__all__ = ["DECODER", "ENCODER", "MEAN", "STD", "STRIDE", "EdgeNetwork", "fold"]
 
 MEAN = (123.7, 116.3, 103.5)
 STD = (58.4, 57.1, 57.4)
@@ -35,6 +36,8 @@ class EdgeNetwork(nn.Module):
     ----------
     encoder, decoder : sequence of int
         Channels of the four levels, the finest first.
+    norms : bool
+        Without them each convolution has a bias instead: what is left once the norms are folded.
 
     References
     ----------
@@ -42,7 +45,9 @@ class EdgeNetwork(nn.Module):
     (top-down decoder); Shi et al. 2016, arXiv:1609.05158 (pixel shuffle).
     """
 
-    def __init__(self, encoder: Sequence[int] = ENCODER, decoder: Sequence[int] = DECODER) -> None:
+    def __init__(
+        self, encoder: Sequence[int] = ENCODER, decoder: Sequence[int] = DECODER, *, norms: bool = True
+    ) -> None:
         super().__init__()
         self.stem = _convolution(3, encoder[0], kernel=5, stride=2)
         self.levels = nn.ModuleList()
@@ -69,6 +74,8 @@ class EdgeNetwork(nn.Module):
         for last in [*self.side, self.head]:
             nn.init.normal_(last.weight, std=_HEAD_STD)
             nn.init.zeros_(last.bias)
+        if not norms:
+            fold(self)
 
     def forward(self, photos: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Map photos (N, 3, H, W), float32 in [0, 255], to logits of an edge (N, 1, H, W) and, in training, its sides.
@@ -88,6 +95,17 @@ class EdgeNetwork(nn.Module):
             if self.training:
                 sides.insert(0, self.side[i](merged))
         return F.pixel_shuffle(self.head(merged), 2), sides
+
+
+def fold(module: nn.Module) -> None:
+    """Fold each batch norm, as it stands, into the convolution before it."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Sequential) and len(child) > 1 and isinstance(child[1], nn.BatchNorm2d):
+            conv = child[0]
+            assert isinstance(conv, nn.Conv2d)
+            setattr(module, name, nn.Sequential(fuse_conv_bn_eval(conv.eval(), child[1].eval()), *child[2:]))
+        else:
+            fold(child)
 
 
 class _Residual(nn.Module):

@@ -41,7 +41,9 @@ DEVELOPMENT_EVERY = 10
 """Every tenth pair of published drawings is kept for choosing the threshold."""
 
 
-def edge_loss(logits: Tensor, target: Tensor, counts: Tensor, balance: float) -> Tensor:
+def edge_loss(
+    logits: Tensor, target: Tensor, counts: Tensor, balance: float, edge_share: float | None = None
+) -> Tensor:
     """Cross entropy against the share of annotators, with edges and the rest balanced photo by photo.
 
     Parameters
@@ -51,6 +53,9 @@ def edge_loss(logits: Tensor, target: Tensor, counts: Tensor, balance: float) ->
     balance : float
         1 gives all edges of a photo the weight of all the rest, as HED does. Then a pixel is at even odds where an edge
         has a chance of one in forty. Strokes are drawn at higher ones: 0.5 makes it one in seven.
+    edge_share : float, optional
+        Balance as if each photo had so large a share of edge. By default it is the photo's own, which lowers the odds
+        in photos with many edges.
 
     Returns
     -------
@@ -63,9 +68,9 @@ def edge_loss(logits: Tensor, target: Tensor, counts: Tensor, balance: float) ->
     """
     edges, rest = target * counts, (1 - target) * counts
     num_edges, num_rest = (part.sum((1, 2, 3), keepdim=True) for part in (edges, rest))
-    total = num_edges + num_rest + 1e-6
-    loss = num_rest / total * edges * F.softplus(-logits)
-    loss = loss + NEGATIVE_WEIGHT * (num_edges / total) ** balance * rest * F.softplus(logits)
+    share = num_edges / (num_edges + num_rest + 1e-6) if edge_share is None else torch.tensor(edge_share)
+    loss = (1 - share) * edges * F.softplus(-logits)
+    loss = loss + NEGATIVE_WEIGHT * share**balance * rest * F.softplus(logits)
     return loss.sum() / (0.05 * counts.sum() + 1e-6)  # edges are one pixel in twenty to forty
 
 
