@@ -28,7 +28,7 @@ from train import LOG_EVERY, MAX_GRADIENT_NORM, WARM_UP_STEPS, drawing_paths, ed
 
 EMA_DECAY = 0.997
 EDGE_SHARE = 0.055
-"""The mean of the published drawings. One threshold draws them all, so all are balanced alike."""
+"""About the share of edge in a published drawing. One threshold draws them all, so all are balanced alike."""
 SAVE_EVERY = 100
 
 
