@@ -22,6 +22,7 @@ from pix2pix_data.pair import Failed
 from pix2pix_model.checkpoint import Model
 from pix2pix_model.inputs import Source
 from pix2pix_model.job_reader import read_jobs
+from pix2pix_model.nets import sides_taken
 from pix2pix_model.views import to_tensor, views_of
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def export(model: Model, out: Path, pictures: Sequence[Tensor], *, to: ExportFor
 
 def sizes_to_prove(model: Model) -> list[tuple[int, int]]:
     """Return the sizes to prove an export on, as (height, width): that of the training, a larger and a narrow one."""
-    multiple, smallest = int(model.generator.multiple_px), int(model.generator.smallest_px)  # type: ignore[arg-type]
+    multiple, smallest = sides_taken(model.generator)
     side = model.config.crop_size.shorter
     narrow = max(smallest, side // 2 // multiple * multiple)
     wide = -(-3 * side // 2 // multiple) * multiple
@@ -219,7 +220,7 @@ def _write_onnx(model: Model, path: Path, *, half: bool) -> _Run:
 
 def _program(model: Model, *, half: bool) -> torch.export.ExportedProgram:
     """Trace the generator for any number of pictures of any size that it takes."""
-    multiple, smallest = int(model.generator.multiple_px), int(model.generator.smallest_px)  # type: ignore[arg-type]
+    multiple, smallest = sides_taken(model.generator)
     least = -(-smallest // multiple)
     height, width = (multiple * torch.export.Dim(side, min=least, max=_LARGEST_PX // multiple) for side in ("h", "w"))
     network = _InHalfPrecision(copy.deepcopy(model.generator)) if half else model.generator
@@ -233,12 +234,11 @@ def _program(model: Model, *, half: bool) -> torch.export.ExportedProgram:
 
 def _facts(model: Model, *, half: bool) -> dict[str, str]:
     """Return what the file says of itself, in words and, under "p2p", as config.json."""
-    multiple = int(model.generator.multiple_px)  # type: ignore[arg-type]
     return {
         "name": model.config.name,
         "a": f"what it is given, float32 (N, {model.config.spec.in_channels}, H, W) in [-1, 1]",
         "b": f"what it makes, float32 (N, {model.config.spec.out_channels}, H, W) in [-1, 1]",
-        "multiple_px": str(multiple),
+        "multiple_px": str(sides_taken(model.generator).multiple_px),
         "precision": "float16" if half else "float32",
         "test_time": model.config.test_time.in_words(),
         "p2p": model.config.model_dump_json(),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_model.device import Device
+from pix2pix_model.nets import sides_taken
 from pix2pix_model.picture_norms import norms_of_one_picture
 from pix2pix_model.tiles import Tiling
 from pix2pix_model.views import Views, to_array, to_tensor
@@ -105,7 +106,7 @@ def given_to(generator: nn.Module, views: Views, inputs: Sequence[Pixels], devic
 
 def padded_size(generator: nn.Module, height: int, width: int) -> tuple[int, int]:
     """Return the height and width that a picture has once it is mirrored up to what a generator takes."""
-    multiple_px, smallest_px = int(generator.multiple_px), int(generator.smallest_px)  # type: ignore[arg-type]
+    multiple_px, smallest_px = sides_taken(generator)
     down, right = (side + max(-side % multiple_px, smallest_px - side) for side in (height, width))
     return down, right
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
 from pix2pix_model.nets.receptive_field import receptive_field
+from pix2pix_model.nets.spec import sides_taken
 
 __all__ = ["Span", "Tiling", "most_pixels", "plan_tiles"]
 
@@ -126,7 +127,7 @@ def most_pixels(generator: nn.Module, in_channels: int) -> int:
 
     hooks = [module.register_forward_hook(look) for module in generator.modules()]
     device = next(generator.parameters()).device
-    side_px = max(_PROBE_PX, int(generator.multiple_px))  # type: ignore[arg-type]
+    side_px = max(_PROBE_PX, sides_taken(generator).multiple_px)
     try:
         with torch.random.fork_rng():  # dropout must not draw here what it draws for a picture
             generator(torch.zeros(1, in_channels, side_px, side_px, device=device))
@@ -160,7 +161,7 @@ def plan_tiles(generator: nn.Module, height: int, width: int, *, most: int, tile
     UsageError
         If `tile_px`, or memory, leaves no room for an overlap.
     """
-    step = int(generator.multiple_px)  # type: ignore[arg-type]
+    step = sides_taken(generator).multiple_px
     seen = -(-receptive_field(generator) // step) * step
     if tile_px is not None:
         side = tile_px // step * step

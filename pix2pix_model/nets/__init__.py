@@ -5,7 +5,7 @@ from pix2pix_model.nets.layers import initialise, limit_gains, num_parameters
 from pix2pix_model.nets.patchgan import PatchGAN
 from pix2pix_model.nets.receptive_field import receptive_field
 from pix2pix_model.nets.resnet import ResNet
-from pix2pix_model.nets.spec import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec
+from pix2pix_model.nets.spec import DISCRIMINATORS, GENERATORS, DiscriminatorSpec, GeneratorSpec, sides_taken
 from pix2pix_model.nets.unet import UNet
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "limit_gains",
     "num_parameters",
     "receptive_field",
+    "sides_taken",
 ]

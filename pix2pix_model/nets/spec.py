@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from torch import nn
 
@@ -17,7 +17,9 @@ __all__ = [
     "DropoutAt",
     "GeneratorSpec",
     "NormName",
+    "SidesTaken",
     "Upsample",
+    "sides_taken",
 ]
 
 DropoutAt: TypeAlias = Literal["pytorch", "torch"]
@@ -93,6 +95,18 @@ class DiscriminatorSpec:
     scales: int = 1
     norm: NormName = "batch"
     bias: bool = True
+
+
+class SidesTaken(NamedTuple):
+    """What height and width a generator takes, in pixels: multiples of the one, and no less than the other."""
+
+    multiple_px: int
+    smallest_px: int
+
+
+def sides_taken(generator: nn.Module) -> SidesTaken:
+    """Read a generator's attributes `multiple_px` and `smallest_px`, which every one has."""
+    return SidesTaken(int(generator.multiple_px), int(generator.smallest_px))  # type: ignore[arg-type]
 
 
 # A generator maps (N, in_channels, H, W) to (N, out_channels, H, W), all in [-1, 1]. In eval() it must behave as a
