@@ -24,7 +24,7 @@ from pix2pix_model.generation import padded_size, run_generator, run_in_tiles
 from pix2pix_model.inputs import Job, Source, check_further, find_inputs
 from pix2pix_model.job_reader import Preparation, Read, check_preparation, read_jobs
 from pix2pix_model.outputs import PictureFormat, check_format, encode_picture
-from pix2pix_model.paint.quick_layers import quicken
+from pix2pix_model.quick_layers import quicken
 from pix2pix_model.tiles import most_pixels, plan_tiles
 from pix2pix_model.views import View, to_tensor, views_of
 

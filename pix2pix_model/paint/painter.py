@@ -20,7 +20,7 @@ from pix2pix_data.side_facts import NamedColor, SideFacts, side_facts
 from pix2pix_model.checkpoint import EXAMPLES, Model
 from pix2pix_model.examples import given_examples
 from pix2pix_model.generation import run_generator
-from pix2pix_model.paint.quick_layers import quicken
+from pix2pix_model.quick_layers import quicken
 from pix2pix_model.sides import Sides
 from pix2pix_model.test_time import set_test_time
 from pix2pix_model.views import View, to_tensor, views_of

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
-from pix2pix_model.paint.quick_layers import quicken
+from pix2pix_model.quick_layers import quicken
 
 
 @pytest.mark.parametrize("settings", [{}, {"bias": False}, {"kernel_size": 3, "output_padding": 1}])
