@@ -59,13 +59,14 @@ def fetch(
 ) -> None:
     from pix2pix_data.engines.local import default_workers
     from pix2pix_data.fetching import fetch_pairs, find_source
+    from pix2pix_data.hub_push import files_in_words
     from pix2pix_data.importing import ImportOptions
 
     start = time.monotonic()
     options = ImportOptions(two_names(columns), swap, jpeg)
     source = find_source(name, revision=revision, only=only or (), options=options)
     out = out or Path(name.rpartition("/")[2])
-    size = _size(len(source.files), source.num_bytes)
+    size = files_in_words(len(source.files), source.num_bytes)
     say(f"fetch: {source.repo.repo_id} at {source.listing.commit[:7]} ({size}) -> {out}")
     if dry_run:
         return
@@ -114,30 +115,22 @@ def push_and_tell(
     dataset: Path, repo_id: str, *, private: bool = False, revision: str | None = None, dry_run: bool = False
 ) -> None:
     """Push a dataset, and say what was done and what is left to the user; see `pushing.push_dataset`."""
+    from pix2pix_data.hub_push import files_in_words
     from pix2pix_data.pushing import open_pushable, push_dataset
 
     start = time.monotonic()
     pushable = open_pushable(dataset)
     branch = f", branch {revision}" if revision else ""
-    size = _size(len(pushable.files), pushable.num_bytes)
+    size = files_in_words(len(pushable.files), pushable.num_bytes)
     say(f"push: {dataset} ({counts(pushable.num_pairs)}; {size}) -> {repo_id}{branch}")
     if pushable.left_here:
         say(f"  not pushed: {', '.join(pushable.left_here[:5])}{', ...' if len(pushable.left_here) > 5 else ''}")
     if dry_run:
         return
     pushed = push_dataset(dataset, repo_id, private=private, revision=revision)
-    if pushed.num_changed or pushed.num_deleted:
-        deleted = f", {pushed.num_deleted} deleted" if pushed.num_deleted else ""
-        changed = f"new or changed: {_size(pushed.num_changed, pushed.num_bytes)}{deleted}"
-        result(f"{changed}, in one commit, in {duration(time.monotonic() - start)}")
-    else:
-        result("the hub has all of it already; nothing was uploaded")
-    result(f"look at {pushed.url} ({'private' if pushed.is_private else 'public'})")
+    for line in pushed.lines(duration(time.monotonic() - start)):
+        result(line)
     if not pushed.has_licence:
         say("  the card names no licence: the photos keep the terms of their source; write `license:` into its head")
     at = f", revision={revision!r}" if revision else ""
     result(f"next: datasets.load_dataset({repo_id!r}{at}), or p2p-data fetch {shlex.quote(repo_id)}")
-
-
-def _size(num_files: int, num_bytes: int) -> str:
-    return f"{num_files} file{'' if num_files == 1 else 's'}, {num_bytes / 1e6:.1f} MB"

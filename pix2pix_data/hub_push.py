@@ -15,7 +15,7 @@ from pix2pix_data.hub import HubBusyError, HubRepo, transfer_line
 from pix2pix_data.hub_faults import WAITS_S
 from pix2pix_data.hub_files import Content, Listing
 
-__all__ = ["PushSummary", "num_bytes_of", "push_files"]
+__all__ = ["PushSummary", "files_in_words", "num_bytes_of", "push_files"]
 
 _STARTER_FILES = {".gitattributes", "README.md", "LICENSE"}  # what the hub's page for a new repository makes
 
@@ -43,6 +43,20 @@ class PushSummary:
     num_bytes: int
     is_private: bool
     has_licence: bool
+
+    def lines(self, elapsed: str) -> list[str]:
+        """Say what was uploaded and where it can be looked at; `elapsed` is how long it took, in words."""
+        told = "the hub has all of it already; nothing was uploaded"
+        if self.num_changed or self.num_deleted:
+            deleted = f", {self.num_deleted} deleted" if self.num_deleted else ""
+            changed = files_in_words(self.num_changed, self.num_bytes)
+            told = f"new or changed: {changed}{deleted}, in one commit, in {elapsed}"
+        return [told, f"look at {self.url} ({'private' if self.is_private else 'public'})"]
+
+
+def files_in_words(num_files: int, num_bytes: int) -> str:
+    """Say how many files, and their size together."""
+    return f"{num_files} file{'' if num_files == 1 else 's'}, {num_bytes / 1e6:.1f} MB"
 
 
 def push_files(

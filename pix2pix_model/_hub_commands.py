@@ -49,19 +49,14 @@ def push(
     start = time.monotonic()
     pushable = open_pushable(model, examples=not no_examples)
     branch = f", branch {revision}" if revision else ""
-    say(f"push: {pushable.model.path} ({_size(len(pushable.files), pushable.num_bytes)}) -> {repo_id}{branch}")
+    say(f"push: {pushable.model.path} ({pushable.size_in_words}) -> {repo_id}{branch}")
     if pushable.num_examples:
         say(f"  {pushable.num_examples} of them are pictures of your dataset; --no-examples leaves them here")
     if dry_run:
         return
     pushed = push_model(pushable, repo_id, private=private, revision=revision)
-    if pushed.num_changed or pushed.num_deleted:
-        deleted = f", {pushed.num_deleted} deleted" if pushed.num_deleted else ""
-        changed = f"new or changed: {_size(pushed.num_changed, pushed.num_bytes)}{deleted}"
-        result(f"{changed}, in one commit, in {duration(time.monotonic() - start)}")
-    else:
-        result("the hub has all of it already; nothing was uploaded")
-    result(f"look at {pushed.url} ({'private' if pushed.is_private else 'public'})")
+    for line in pushed.lines(duration(time.monotonic() - start)):
+        result(line)
     if not pushed.has_licence:
         say("  the card names no licence, and nobody may use it without one: write `license:` into its head; mind the")
         say("  terms of the photos that it learned from")
@@ -89,7 +84,3 @@ def pull(
     say(f"{config.name}, {config.sides.words}, {config.crop_size} px; {config.test_time.in_words()}")
     result(f"pulled into {out}, in {duration(time.monotonic() - start)}")
     result(f"next: p2p-model translate {shlex.quote(str(out))} IMAGES")
-
-
-def _size(num_files: int, num_bytes: int) -> str:
-    return f"{num_files} file{'' if num_files == 1 else 's'}, {num_bytes / 1e6:.1f} MB"

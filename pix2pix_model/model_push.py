@@ -11,7 +11,7 @@ from pix2pix_data.card import with_licence_of
 from pix2pix_data.errors import CheckpointError, P2PError
 from pix2pix_data.hub import HubRepo
 from pix2pix_data.hub_files import Content, Listing
-from pix2pix_data.hub_push import PushSummary, num_bytes_of, push_files
+from pix2pix_data.hub_push import PushSummary, files_in_words, num_bytes_of, push_files
 from pix2pix_model.checkpoint import EXAMPLES, Model, load_model
 from pix2pix_model.model_pull import check_is_ours, travels
 from pix2pix_model.weights_file import CONFIG, WEIGHTS
@@ -41,6 +41,10 @@ class Pushable:
 
     model: Model
     files: dict[str, Path]
+
+    @property
+    def size_in_words(self) -> str:
+        return files_in_words(len(self.files), self.num_bytes)
 
     @property
     def num_bytes(self) -> int:
