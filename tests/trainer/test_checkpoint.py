@@ -30,6 +30,14 @@ def test_an_unfinished_run_gives_its_last_checkpoint(run):
     assert load_model(run).path == last_checkpoint(run)
 
 
+def test_whoever_may_read_the_folder_may_read_its_files(run):
+    model = run / "model"
+
+    modes = {file.name: oct(file.stat().st_mode & 0o666) for file in model.iterdir()}
+
+    assert set(modes.values()) == {oct(model.stat().st_mode & 0o666)}
+
+
 def test_a_loaded_model_gives_the_same_picture_each_time(run):
     model, a = load_model(run), torch.rand(2, 3, 32, 32)
     assert not model.generator.training
