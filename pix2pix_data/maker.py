@@ -88,8 +88,8 @@ class PairMaker(BaseModel, ABC):
     examples: ClassVar[tuple[str, ...]] = ()
     source_help: ClassVar[str] = "The folder of photos; it is never written to."
     """The help of the first positional input."""
-    recipe: ClassVar[str] = "pairs"
-    """The recipe that trains on such pairs, named when a build ends."""
+    trained_by: ClassVar[str] = "pairs"
+    """The recipe that trains on pairs made at the defaults."""
 
     @classmethod
     def summary(cls) -> str:
@@ -100,6 +100,11 @@ class PairMaker(BaseModel, ABC):
     def sides(cls) -> str:
         """Return what stands behind the colon in the summary: what A and B are, such as "A is gray, B the photo."."""
         return cls.summary().rpartition(": ")[2]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that trains on such pairs, named when a build ends."""
+        return self.trained_by
 
     @property
     def recipe_settings(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class ColorizeMaker(PhotoMaker):
         "p2p-data colorize ./photos --gray luma",
     )
 
-    recipe: ClassVar[str] = "colorize"
+    trained_by: ClassVar[str] = "colorize"
 
     gray: Literal["lightness", "luma"] = Field(
         "lightness",

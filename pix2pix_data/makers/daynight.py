@@ -38,7 +38,7 @@ class DayNightMaker(PairMaker):
         "p2p-data daynight ./webcams --a-pattern '*/summer/*' --b-pattern '*/winter/*'",
     )
 
-    recipe: ClassVar[str] = "day2night"
+    trained_by: ClassVar[str] = "day2night"
 
     size: Size = Field((256, 256), description="Size of both sides in pixels: one number, or WIDTHxHEIGHT.")
     fit: Literal["crop", "pad", "stretch"] = Field(

@@ -34,7 +34,7 @@ class EdgesMaker(PhotoMaker):
         "p2p-data edges ./shoes --style sketch",
     )
 
-    recipe: ClassVar[str] = "edges2shoes"
+    trained_by: ClassVar[str] = "edges2shoes"
 
     batch_size: ClassVar[int] = 8
 
@@ -60,6 +60,10 @@ class EdgesMaker(PhotoMaker):
     style_seed: int = Field(0, ge=0, description="Seed of the hands that --style sketch draws.")
 
     _shared: EdgeDetector | None = PrivateAttr(None)
+
+    @property
+    def recipe(self) -> str:
+        return "sketches" if self.style == "sketch" else self.trained_by
 
     @field_validator("detector")
     @classmethod

@@ -43,7 +43,7 @@ class InpaintMaker(PhotoMaker):
         "p2p-data inpaint ./photos --mask random --mask-seed 7",
         "p2p-data inpaint ./photos --mask ./masks --fill white",
     )
-    recipe: ClassVar[str] = "inpaint"
+    trained_by: ClassVar[str] = "inpaint"
 
     mask: Path = Field(
         _CENTER, description="The hole: center, random, or a folder of masks of the same names, white inside."

@@ -50,7 +50,7 @@ class KMeansMaker(PhotoMaker):
         "p2p-data kmeans ./new-photos --palette cityscapes-kmeans/palette.json",
     )
 
-    recipe: ClassVar[str] = "cityscapes-kmeans"
+    trained_by: ClassVar[str] = "cityscapes-kmeans"
 
     colors: int | None = Field(
         None, ge=2, le=MAX_COLORS, description=f"How many colours the palette has; {_NUM_COLORS} unless told."
@@ -89,6 +89,11 @@ class KMeansMaker(PhotoMaker):
     )
     kmeans_seed: int = Field(0, ge=0, description="Seed of the k-means starts and of the sample of pixels.")
     fitted_palette: Palette | None = Field(None, json_schema_extra=LEARNED)
+
+    @property
+    def recipe(self) -> str:
+        of_its_own = {(512, 256): "512x256", (512, 512): "512x512"}.get(self.size)
+        return f"{self.trained_by}-{of_its_own}" if of_its_own else self.trained_by
 
     @field_validator("auto_colors", "per_image", "position", "palette", "names")
     @classmethod

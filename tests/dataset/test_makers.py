@@ -202,3 +202,24 @@ def test_gray_is_the_luma_where_asked(photos):
     for pair in outcomes_of(ColorizeMaker(size=SIZE, gray="luma"), photos):
         luma = pair.b @ np.array([0.299, 0.587, 0.114])
         assert np.abs(pair.a[:, :, 0] - luma).max() <= 0.51
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "recipe"),
+    [
+        ("edges", {}, "edges2shoes"),
+        ("edges", {"style": "sketch"}, "sketches"),
+        ("kmeans", {}, "cityscapes-kmeans"),
+        ("kmeans", {"size": "512x256"}, "cityscapes-kmeans-512x256"),
+        ("kmeans", {"size": "512"}, "cityscapes-kmeans-512x512"),
+        ("kmeans", {"size": "256x512"}, "cityscapes-kmeans"),
+    ],
+)
+def test_the_recipe_that_is_named_next_suits_the_settings(name, settings, recipe):
+    assert PAIR_MAKERS.get(name)(**settings).recipe == recipe
+
+
+def test_every_recipe_that_a_maker_names_ships():
+    shipped = {path.stem for path in (Path(__file__).parents[2] / "recipes").glob("*.toml")}
+    named = {PAIR_MAKERS.get(name).trained_by for name in MAKERS}
+    assert named | {"sketches", "cityscapes-kmeans-512x256", "cityscapes-kmeans-512x512"} <= shipped
