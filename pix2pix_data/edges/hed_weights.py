@@ -11,7 +11,6 @@ Only numbers are read: no file can run code.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,11 +18,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pix2pix_data.cache_folder import cache_folder
 from pix2pix_data.edges.caffemodel import read_caffemodel
 from pix2pix_data.errors import CheckpointError, FormatError
 from pix2pix_data.tensor_files import read_head, read_tensor_file
 
-__all__ = ["NUM_CONVS", "cache_folder", "find_weights", "load_state", "widths_of"]
+__all__ = ["NUM_CONVS", "find_weights", "load_state", "widths_of"]
 
 NUM_CONVS = (2, 2, 3, 3, 3)
 """3x3 convolutions in each block of VGG16."""
@@ -40,12 +40,6 @@ _FIX = f"give --weights one of {', '.join(_KNOWN_FILES)}"
 
 
 # --- where they are ---------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: $P2P_CACHE, or ~/.cache/pix2pix-kit."""
-    given = os.environ.get("P2P_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "pix2pix-kit"
 
 
 def find_weights() -> Path:

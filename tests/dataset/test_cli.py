@@ -209,6 +209,7 @@ FLOORS = [
         "errors",
         "registry",
         "atomic",
+        "cache_folder",
         "pair",
         "listing",
         "matching",

@@ -7,7 +7,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-GROUND_FLOOR = {"atomic", "channels", "console", "dataset", "errors", "images", "listing", "pair", "registry", "sheet"}
+GROUND_FLOOR = {"atomic", "cache_folder", "channels", "console", "dataset", "errors", "images", "listing", "new_folder"}
+GROUND_FLOOR |= {"pair", "registry", "sheet"}
 CLASSES = {"label_map", "palette_file"}
 """Networks see classes as the makers read them from label maps."""
 EVALUATION = {"color_table", "known_labels", "label_map", "palette_file", "report"}
@@ -16,7 +17,7 @@ GIVEN = {"redraw", "side_facts"}
 """What a model is given, and pictures of a user made into the same, are matters of the dataset."""
 IMPORTED = {"tensor_files"}
 """Weights of others are read by one rule, of detectors and of generators."""
-PUBLISHED = {"card", "hub", "hub_files", "hub_push", "layouts", "new_folder"}
+PUBLISHED = {"card", "hub", "hub_files", "hub_push", "layouts"}
 """Models go to the hub and come from it as datasets do: one commit, checksums, a licence that stays."""
 
 
