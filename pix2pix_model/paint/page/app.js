@@ -1,19 +1,25 @@
-// The painting page: reads what the model is, and wires the drawing, the board, the controls and the result.
+// The painting page: reads what the model is, and wires the drawing, the board, the controls and the result. What it
+// needs of a back end is what server.js exports.
 
 import { Board } from "./board.js";
 import { Controls } from "./controls.js";
 import { Drawing } from "./drawing.js";
 import { hexOf, Paper } from "./pixels.js";
 import { Result } from "./result.js";
-import { exampleUrl, prepare, readModel, Translator } from "./translator.js";
+import { Translator } from "./translator.js";
 
 const find = (selector) => document.querySelector(selector);
 const GIVEN = { segments: "segments in its colours", lines: "lines", gray: "a gray picture", photo: "a picture" };
 
-const message = find(".message");
-function tell(text) {
-  message.textContent = text;
-  message.hidden = !text;
+// Says something in a line of its own; with a share in [0, 1], that it is being done.
+function tell(text, share) {
+  const [line, bar] = [find(".message"), find(".message progress")];
+  const span = line.querySelector("span");
+  if (span.textContent !== text) span.textContent = text; // read aloud once
+  line.hidden = !text;
+  line.classList.toggle("working", share !== undefined);
+  bar.hidden = share === undefined;
+  bar.value = share ?? 0;
 }
 
 function introduce(model) {
@@ -28,7 +34,11 @@ function introduce(model) {
   document.documentElement.style.setProperty("--aspect", model.width / model.height);
 }
 
-async function start() {
+export function start(backend) {
+  setUp(backend).catch((error) => tell(`The page could not be set up: ${error.message}`));
+}
+
+async function setUp({ readModel, whileLoading, exampleUrl, prepare, translate }) {
   const model = await readModel();
   introduce(model);
   const paper = new Paper(model.width, model.height);
@@ -37,13 +47,12 @@ async function start() {
   const board = new Board(find(".board"), drawing, () => controls.pen());
   const result = new Result(find(".result"), model, paper);
   const translator = new Translator({
-    take: () => {
-      const pixels = drawing.pixels();
-      return { pixels, file: paper.bmp(pixels) };
-    },
+    translate: (pixels, samples) => translate(pixels, { width: model.width, height: model.height, samples }),
+    take: () => drawing.pixels(),
     made: async (made) => { tell(""); await result.show(made); },
-    failed: (error) => tell(error.status ? `The server refused: ${error.message}` : "The server does not answer. Was it ended?"),
+    failed: (error) => tell(`The drawing could not be translated: ${error.message}`),
   });
+  whileLoading(tell);
 
   drawing.changed = ({ live }) => {
     board.show();
@@ -64,7 +73,7 @@ async function start() {
     undo: () => drawing.undo(),
     redo: () => drawing.redo(),
     blank: () => drawing.begin(paper.blank(controls.ground)),
-    upload: () => find("#upload").click(),
+    upload: () => { if (model.sources.length) chooser.click(); },
     slider: () => show(find(".views [aria-pressed=true]").dataset.view === "slider" ? "beside" : "slider"),
     download: () => result.download("result"),
     help: () => find("#help").showModal(),
@@ -94,7 +103,7 @@ async function start() {
     button.addEventListener("click", () => { chooser.dataset.source = source; chooser.click(); });
   }
   async function take(file, source) {
-    if (!file) return;
+    if (!file || !source) return;
     tell(`Preparing ${file.name} …`);
     try {
       const url = await prepare(file, source);
@@ -178,5 +187,3 @@ async function start() {
   drawing.changed({ live: false });
   document.body.dataset.ready = "yes";
 }
-
-start().catch((error) => tell(`The page could not be set up: ${error.message}`));

@@ -120,21 +120,6 @@ export class Paper {
     return new ImageData(new Uint8ClampedArray(pixels.slice().buffer), this.width, this.height);
   }
 
-  // The picture as a BMP of 32 bits, top row first: written as fast as it is copied. A canvas may wait a whole second
-  // before it encodes, while there is input, and some browsers change pixels that are read back from one.
-  bmp(pixels) {
-    const file = new DataView(new ArrayBuffer(54 + 4 * pixels.length));
-    file.setUint16(0, 0x424d);
-    const header = [[2, file.byteLength], [10, 54], [14, 40], [18, this.width], [22, -this.height], [34, 4 * pixels.length]];
-    for (const [at, value] of header) file.setInt32(at, value, true);
-    file.setUint16(26, 1, true);
-    file.setUint16(28, 32, true);
-    const swapped = new Uint32Array(pixels.length);
-    pixels.forEach((one, at) => { swapped[at] = (one & 0xff00) | ((one & 255) << 16) | ((one >> 16) & 255); });
-    new Uint8Array(file.buffer, 54).set(new Uint8Array(swapped.buffer));
-    return new Blob([file], { type: "image/bmp" });
-  }
-
   async png(pixels) {
     const canvas = Object.assign(document.createElement("canvas"), { width: this.width, height: this.height });
     canvas.getContext("2d").putImageData(this.image(pixels), 0, 0);

@@ -72,7 +72,7 @@ export class Result {
     return this.paper.png(this.pixels);
   }
 
-  // The server's own bytes.
+  // The very bytes of the back end.
   result() {
     const bytes = atob(this.pictures[this.chosen].split(",")[1]);
     return new Blob([Uint8Array.from(bytes, (one) => one.charCodeAt(0))], { type: "image/png" });

@@ -1,33 +1,14 @@
-// What turns a drawing into pictures: the server. One request at a time, and always of the newest drawing.
+// When a drawing is turned into pictures: one at a time, and always the newest.
 
 const PAUSE_MS = 12; // strokes come in bursts; what comes within this goes together
+const BUSY_MS = 500;
 
-const name = Array.from(crypto.getRandomValues(new Uint32Array(3)), (one) => one.toString(36)).join("");
-
-async function answerOf(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: { "X-Painter": name, ...options.headers } });
-  if (answer.ok) return answer;
-  const told = await answer.json().catch(() => ({ error: answer.statusText }));
-  throw Object.assign(new Error(told.error), { status: answer.status });
-}
-
-export async function readModel() {
-  return (await answerOf("api/model")).json();
-}
-
-export function exampleUrl(number) {
-  return `api/examples/${number}`;
-}
-
-// Brings a file to the model's size and colours; gives its address for an image.
-export async function prepare(file, source) {
-  const answer = await answerOf(`api/prepare?source=${source}`, { method: "POST", body: file });
-  return URL.createObjectURL(await answer.blob());
-}
+const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 
 export class Translator {
-  constructor({ take, made, failed }) {
-    Object.assign(this, { take, made, failed });
+  // `translate(pixels, samples)` asks the back end, `take()` gives the pixels as they are now.
+  constructor({ translate, take, made, failed }) {
+    Object.assign(this, { translate, take, made, failed });
     this.samples = 1;
     this.isWanted = this.isRunning = false;
   }
@@ -42,18 +23,16 @@ export class Translator {
   async run() {
     this.isRunning = true;
     while (this.isWanted) {
-      await new Promise((done) => setTimeout(done, PAUSE_MS));
+      await pause(PAUSE_MS);
       this.isWanted = false;
       const since = this.wantedAt;
       this.wantedAt = undefined;
       try {
-        const { pixels, file } = this.take();
-        const answer = await answerOf(`api/translate?samples=${this.samples}`, { method: "POST", body: file });
-        const { pictures, milliseconds } = await answer.json();
-        await this.made({ pixels, pictures, milliseconds, since });
+        const pixels = this.take();
+        await this.made({ pixels, since, ...(await this.translate(pixels, this.samples)) });
       } catch (error) {
-        if (error.status !== 409) this.failed(error);
-        if (error.status === 503) { this.isWanted = true; await new Promise((done) => setTimeout(done, 500)); }
+        if (!error.isOvertaken) this.failed(error);
+        if (error.isBusy) { this.isWanted = true; await pause(BUSY_MS); }
       }
     }
     this.isRunning = false;

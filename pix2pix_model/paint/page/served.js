@@ -1,0 +1,4 @@
+import { start } from "./app.js";
+import * as server from "./server.js";
+
+start(server);
