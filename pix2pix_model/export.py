@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import copy
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 import torch.fx.experimental._config
 from torch import Tensor, nn
 
 from pix2pix_data.atomic import write_file
-from pix2pix_data.errors import CheckpointError, ImageError, MissingExtraError, UsageError
+from pix2pix_data.errors import CheckpointError, ImageError, UsageError
 from pix2pix_data.pair import Failed
 from pix2pix_model.checkpoint import Model
 from pix2pix_model.inputs import Source
 from pix2pix_model.job_reader import read_jobs
 from pix2pix_model.nets import sides_taken
+from pix2pix_model.onnx_file import to_onnx
 from pix2pix_model.views import to_tensor, views_of
 
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
-__all__ = ["HIGHEST_DIFFERENCE", "Difference", "ExportFormat", "export", "pictures_to_prove", "sizes_to_prove"]
+__all__ = ["HIGHEST_DIFFERENCE", "Difference", "ExportFormat", "InHalfPrecision", "export", "pictures_to_prove"]
+__all__ += ["sizes_to_prove"]
 
 ExportFormat: TypeAlias = Literal["onnx", "pt2"]
 _Run: TypeAlias = Callable[[Tensor], Tensor]
@@ -58,7 +55,7 @@ class Difference:
     mean: float
 
 
-class _InHalfPrecision(nn.Module):
+class InHalfPrecision(nn.Module):
     """Computes in float16 between float32 pictures, so that a program need not know."""
 
     def __init__(self, generator: nn.Module) -> None:
@@ -171,20 +168,6 @@ def _difference(made: Tensor, own: Tensor) -> Difference:
     return Difference(height, width, float(apart.max()), float(apart.mean()))
 
 
-@contextmanager
-def _quiet_exporter() -> Iterator[None]:
-    """Keep to ourselves what torch's exporter says of its own insides, such as that torchvision is not there."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
 # --- the two formats ----------------------------------------------------------------------------------------------
 
 
@@ -198,21 +181,9 @@ def _write_pt2(model: Model, path: Path, *, half: bool) -> _Run:
 
 
 def _write_onnx(model: Model, path: Path, *, half: bool) -> _Run:
-    try:
-        import onnxscript  # noqa: F401 - the exporter stands on it, and tells its absence by a traceback
-        from onnx.helper import set_model_props
-    except ImportError:
-        raise MissingExtraError("onnx", "onnx") from None
     import onnxruntime
 
-    with _quiet_exporter():
-        program = torch.onnx.export(
-            _program(model, half=half), (), input_names=["a"], output_names=["b"], dynamo=True, verbose=False
-        )
-    assert program is not None
-    proto = _without_traces(program.model_proto)
-    set_model_props(proto, _facts(model, half=half))
-    content = proto.SerializeToString()
+    content = to_onnx(partial(_program, model, half=half), takes="a", gives="b", facts=_facts(model, half=half))
     write_file(path, content)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return lambda a: torch.from_numpy(session.run(None, {"a": a.numpy()})[0])
@@ -223,7 +194,7 @@ def _program(model: Model, *, half: bool) -> torch.export.ExportedProgram:
     multiple, smallest = sides_taken(model.generator)
     least = -(-smallest // multiple)
     height, width = (multiple * torch.export.Dim(side, min=least, max=_LARGEST_PX // multiple) for side in ("h", "w"))
-    network = _InHalfPrecision(copy.deepcopy(model.generator)) if half else model.generator
+    network = InHalfPrecision(copy.deepcopy(model.generator)) if half else model.generator
     example = torch.zeros(2, model.config.spec.in_channels, multiple * (least + 1), multiple * (least + 2))
     shapes = ({0: torch.export.Dim("n"), 2: height, 3: width},)
     # At the size of the training a U-Net's bottleneck is one pixel; the tracer would hold that case to be another
@@ -243,15 +214,3 @@ def _facts(model: Model, *, half: bool) -> dict[str, str]:
         "test_time": model.config.test_time.in_words(),
         "p2p": model.config.model_dump_json(),
     }
-
-
-def _without_traces(proto: ModelProto) -> ModelProto:
-    """Drop what the exporter tells of the program that it traced: names of this machine's files among them."""
-    graph = proto.graph
-    for node in graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for value in [*graph.value_info, *graph.input, *graph.output, *graph.initializer]:
-        del value.metadata_props[:]
-    del graph.value_info[:], graph.metadata_props[:], proto.metadata_props[:]
-    return proto
