@@ -8,6 +8,7 @@ import json
 import os
 import select
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from pix2pix_data.images import decode_rgb
+
+sys.path.insert(0, str(Path(__file__).parent))  # for painted_page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome-headless-shell")
 _PATIENCE_S = 60
