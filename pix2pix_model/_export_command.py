@@ -1,7 +1,9 @@
-"""p2p-model export: a trained generator as one file for other programs."""
+"""p2p-model export: a trained generator as one file for other programs, or as a page for any static host."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,16 +15,18 @@ from pix2pix_data.errors import UsageError
 
 if TYPE_CHECKING:
     from pix2pix_model.checkpoint import Model
+    from pix2pix_model.export import ExportFormat
     from pix2pix_model.inputs import Source
 
 __all__ = ["HELP", "export_model"]
 
 HELP = help_text(
-    "Export a trained generator as one file for other programs, and prove that it answers as the model does.",
+    "Export a trained generator for other programs, or as a page to paint on; proved to answer as the model does.",
     (
         "p2p-model export runs/0001-edges2shoes",
         "p2p-model export runs/0001-edges2shoes --half --norm-stats running --out shoes.onnx",
         "p2p-model export runs/0001-edges2shoes --to pt2 --on ./sketches",
+        "p2p-model export runs/0001-edges2shoes --to web",
     ),
 )
 
@@ -30,11 +34,15 @@ HELP = help_text(
 def export_model(
     model: Annotated[Path, typer.Argument(metavar="RUN", help="A run, a model folder, or user/name on the hub.")],
     to: Annotated[
-        Literal["onnx", "pt2"],
-        typer.Option(help="ONNX, for onnxruntime and most others; pt2, of torch.export, for PyTorch without our code."),
+        Literal["onnx", "pt2", "web"],
+        typer.Option(
+            help="ONNX, for onnxruntime and most others; pt2, of torch.export, for PyTorch without our code; web, a "
+            "folder with the painting page, which runs the model in the browser."
+        ),
     ] = "onnx",
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The file.", show_default="named after the model")
+        Path | None,
+        typer.Option(metavar="PATH", help="The file; the folder of a page.", show_default="named after the model"),
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="Compute in float16: half the size, for GPUs.")] = False,
     norm_stats: Annotated[
@@ -56,33 +64,90 @@ def export_model(
         list[Path] | None, typer.Option(metavar="DIR", help="For a model of several inputs, as in translate.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATASET",
+            help="For a page: a paired dataset of what the model is given, as in paint.",
+            show_default="as the model says",
+        ),
+    ] = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For a page: onnxruntime-web as `npm pack` writes it, or the folder that it was unpacked to.",
+            show_default="fetched once from the npm registry",
+        ),
+    ] = None,
 ) -> None:
     from pix2pix_model.checkpoint import load_model
-    from pix2pix_model.export import HIGHEST_DIFFERENCE, export, pictures_to_prove
     from pix2pix_model.model_pull import find_model
     from pix2pix_model.test_time import TestTime, set_test_time
 
-    model = find_model(model)
-    loaded = load_model(model)
+    loaded = load_model(find_model(model))
     if norm_stats is not None:
         test_time = TestTime(norm_statistics=norm_stats, dropout=loaded.config.test_time.dropout)
         loaded = replace(loaded, config=loaded.config.model_copy(update={"test_time": test_time}))
         set_test_time(loaded.generator, test_time)
+    if to == "web":
+        _refuse(
+            {"--on": on, "--also": also, "--overwrite": overwrite},
+            "a page is proved on the model's examples, in a new folder",
+        )
+        _export_page(loaded, out or Path(f"{loaded.config.name}-web"), half=half, like=like, runtime=runtime)
+        return
+    _refuse({"--like": like, "--runtime": runtime}, "this is for --to web")
     out = out or Path(f"{loaded.config.name}.{to}")
     if out.exists() and not overwrite:
         raise UsageError("this file is there already", where=out, fix="choose another --out, or --overwrite")
-    source = _source(loaded, on or [], also or [])
-    say(f"export: {loaded.path} -> {out}, in {'float16' if half else 'float32'}")
-    say(f"it will hold: {loaded.config.test_time.in_words()}")
-    pictures = pictures_to_prove(loaded, source)
-    differences = export(loaded, out, pictures, to=to, half=half)
+    _export_file(loaded, out, _source(loaded, on or [], also or []), to=to, half=half)
+
+
+def _refuse(options: Mapping[str, object], reason: str) -> None:
+    if given := [name for name, value in options.items() if value]:
+        raise UsageError(reason, where=", ".join(given), fix="leave it out")
+
+
+def _export_file(model: Model, out: Path, source: Source | None, *, to: ExportFormat, half: bool) -> None:
+    from pix2pix_model.export import HIGHEST_DIFFERENCE, export, pictures_to_prove
+
+    _say_plan(model, out, half=half)
+    differences = export(model, out, pictures_to_prove(model, source), to=to, half=half)
 
     bound = HIGHEST_DIFFERENCE["float16" if half else "float32"]
     result(f"difference from the model, of values from -1 to 1 (bound {bound}):")
     for one in differences:
         result(f"  {one.width:5}x{one.height:<5} highest {one.highest:.1e}, mean {one.mean:.1e}")
-    multiple = loaded.generator.multiple_px
+    multiple = model.generator.multiple_px
     result(f"{out}: {out.stat().st_size / 1e6:.1f} MB; any number of pictures, sides a multiple of {multiple} px")
+
+
+def _export_page(model: Model, out: Path, *, half: bool, like: Path | None, runtime: Path | None) -> None:
+    from pix2pix_data.dataset import open_dataset
+    from pix2pix_data.new_folder import require_free
+    from pix2pix_model.paint.browser_runtime import find_runtime
+    from pix2pix_model.paint.static_page import HIGHEST_LEVELS, write_static_page
+
+    require_free(out)
+    _say_plan(model, out, half=half)
+    found = find_runtime(runtime)
+    say(f"it will run by onnxruntime-web {found.version} (MIT) of {found.where}")
+    likenesses = write_static_page(model, out, found, half=half, like=None if like is None else open_dataset(like))
+
+    bound = HIGHEST_LEVELS["float16" if half else "float32"]
+    result(f"difference from what PyTorch makes of {len(likenesses)} drawings, in grey levels:")
+    for one in likenesses:
+        result(f"  highest {one.highest}; {one.share:.2%} of the pixels within {bound}")
+    sizes = {path.name: path.stat().st_size / 1e6 for path in out.rglob("*") if path.is_file()}
+    inside = f"{sizes['model.onnx']:.1f} the model, {sizes['onnxruntime.wasm']:.1f} the runtime"
+    result(f"{out}: {sum(sizes.values()):.1f} MB ({inside}); for any static host")
+    result(f"look at it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(out))} 8000")
+
+
+def _say_plan(model: Model, out: Path, *, half: bool) -> None:
+    say(f"export: {model.path} -> {out}, in {'float16' if half else 'float32'}")
+    say(f"it will hold: {model.config.test_time.in_words()}")
 
 
 def _source(model: Model, on: list[Path], also: list[Path]) -> Source | None:

@@ -24,8 +24,8 @@ from pix2pix_model.nets import sides_taken
 from pix2pix_model.onnx_file import to_onnx
 from pix2pix_model.views import to_tensor, views_of
 
-__all__ = ["HIGHEST_DIFFERENCE", "Difference", "ExportFormat", "InHalfPrecision", "export", "pictures_to_prove"]
-__all__ += ["sizes_to_prove"]
+__all__ = ["HIGHEST_DIFFERENCE", "Difference", "ExportFormat", "InHalfPrecision", "export", "facts_of"]
+__all__ += ["pictures_to_prove", "require_no_dropout", "sizes_to_prove"]
 
 ExportFormat: TypeAlias = Literal["onnx", "pt2"]
 _Run: TypeAlias = Callable[[Tensor], Tensor]
@@ -99,8 +99,7 @@ def export(model: Model, out: Path, pictures: Sequence[Tensor], *, to: ExportFor
     MissingExtraError
         If onnx or onnxscript is missing.
     """
-    if model.config.test_time.dropout:
-        raise UsageError("a model that draws dropout cannot be exported", where=model.path, fix="export it without")
+    require_no_dropout(model)
     with torch.no_grad():
         expected = [model.generator(picture) for picture in pictures]
     beside = out.with_name(f".{out.name}.part")
@@ -117,6 +116,22 @@ def export(model: Model, out: Path, pictures: Sequence[Tensor], *, to: ExportFor
     finally:
         beside.unlink(missing_ok=True)
     return differences
+
+
+def require_no_dropout(model: Model) -> None:
+    """Raise UsageError if a model draws dropout."""
+    if model.config.test_time.dropout:
+        raise UsageError("a model that draws dropout cannot be exported", where=model.path, fix="export it without")
+
+
+def facts_of(model: Model, *, half: bool) -> dict[str, str]:
+    """Return what an exported file says of itself, in words and, under "p2p", as config.json."""
+    return {
+        "name": model.config.name,
+        "precision": "float16" if half else "float32",
+        "test_time": model.config.test_time.in_words(),
+        "p2p": model.config.model_dump_json(),
+    }
 
 
 def sizes_to_prove(model: Model) -> list[tuple[int, int]]:
@@ -174,7 +189,7 @@ def _difference(made: Tensor, own: Tensor) -> Difference:
 def _write_pt2(model: Model, path: Path, *, half: bool) -> _Run:
     program = _program(model, half=half)
     with path.open("wb") as file:
-        torch.export.save(program, file, extra_files={"config.json": _facts(model, half=half)["p2p"]})
+        torch.export.save(program, file, extra_files={"config.json": model.config.model_dump_json()})
     with path.open("rb") as file:
         loaded = torch.export.load(file).module()
     return lambda a: loaded(a)
@@ -183,7 +198,13 @@ def _write_pt2(model: Model, path: Path, *, half: bool) -> _Run:
 def _write_onnx(model: Model, path: Path, *, half: bool) -> _Run:
     import onnxruntime
 
-    content = to_onnx(partial(_program, model, half=half), takes="a", gives="b", facts=_facts(model, half=half))
+    spec = model.config.spec
+    facts = facts_of(model, half=half) | {
+        "a": f"what it is given, float32 (N, {spec.in_channels}, H, W) in [-1, 1]",
+        "b": f"what it makes, float32 (N, {spec.out_channels}, H, W) in [-1, 1]",
+        "multiple_px": str(sides_taken(model.generator).multiple_px),
+    }
+    content = to_onnx(partial(_program, model, half=half), takes="a", gives="b", facts=facts)
     write_file(path, content)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     return lambda a: torch.from_numpy(session.run(None, {"a": a.numpy()})[0])
@@ -201,16 +222,3 @@ def _program(model: Model, *, half: bool) -> torch.export.ExportedProgram:
     # program, and leave it out.
     with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return torch.export.export(network.eval(), (example,), dynamic_shapes=shapes)
-
-
-def _facts(model: Model, *, half: bool) -> dict[str, str]:
-    """Return what the file says of itself, in words and, under "p2p", as config.json."""
-    return {
-        "name": model.config.name,
-        "a": f"what it is given, float32 (N, {model.config.spec.in_channels}, H, W) in [-1, 1]",
-        "b": f"what it makes, float32 (N, {model.config.spec.out_channels}, H, W) in [-1, 1]",
-        "multiple_px": str(sides_taken(model.generator).multiple_px),
-        "precision": "float16" if half else "float32",
-        "test_time": model.config.test_time.in_words(),
-        "p2p": model.config.model_dump_json(),
-    }

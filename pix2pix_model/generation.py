@@ -19,7 +19,7 @@ from pix2pix_model.views import Views, to_array, to_tensor
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
 
-__all__ = ["given_to", "padded_size", "run_generator", "run_in_tiles"]
+__all__ = ["given_to", "padded_size", "padding_of", "run_generator", "run_in_tiles"]
 
 
 @torch.inference_mode()
@@ -111,21 +111,25 @@ def padded_size(generator: nn.Module, height: int, width: int) -> tuple[int, int
     return down, right
 
 
+def padding_of(generator: nn.Module, height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how many rows are added above and below, and how many columns on the left and on the right."""
+    padded_height, padded_width = padded_size(generator, height, width)
+    top, left = (padded_height - height) // 2, (padded_width - width) // 2
+    return (top, padded_height - height - top), (left, padded_width - width - left)
+
+
 def _margins(generator: nn.Module, height: int, width: int) -> tuple[int, int]:
     """Return how many rows are added above and how many columns on the left."""
-    padded_height, padded_width = padded_size(generator, height, width)
-    return (padded_height - height) // 2, (padded_width - width) // 2
+    (top, _), (left, _) = padding_of(generator, height, width)
+    return top, left
 
 
 def _padded(generator: nn.Module, pictures: Pixels) -> Pixels:
     """Mirror (N, H, W, C) at its borders."""
-    height, width = pictures.shape[1:3]
-    padded_height, padded_width = padded_size(generator, height, width)
-    if (padded_height, padded_width) == (height, width):
+    down, across = padding_of(generator, *pictures.shape[1:3])
+    if not any(down + across):
         return pictures
-    top, left = _margins(generator, height, width)
-    around = ((0, 0), (top, padded_height - height - top), (left, padded_width - width - left), (0, 0))
-    mirrored: Pixels = np.pad(pictures, around, mode="reflect")
+    mirrored: Pixels = np.pad(pictures, ((0, 0), down, across, (0, 0)), mode="reflect")
     return mirrored
 
 

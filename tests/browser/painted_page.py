@@ -53,7 +53,7 @@ def make_model(folder: Path, given: SideFacts, example: np.ndarray) -> Path:
 class Page:
     """A page at an address, and the model that is behind it."""
 
-    def __init__(self, browser: Any, address: str, painter: Painter) -> None:
+    def __init__(self, browser: Any, address: str, painter: Painter | None) -> None:
         self.browser, self.address, self.painter = browser, address, painter
 
     def open(self, *, width: int = 1200, height: int = 900, dark: bool = False, touch: bool = False) -> None:
@@ -107,6 +107,12 @@ class Page:
 
     def click(self, selector: str) -> None:
         self.run(f"document.querySelector({selector!r}).click()")
+
+    def upload(self, path: Path) -> None:
+        self.browser.call("DOM.enable")
+        root = self.browser.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.browser.call("DOM.querySelector", nodeId=root, selector="#upload")["nodeId"]
+        self.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
     def key(self, key: str, *, modifiers: int = 0) -> None:
         code = _KEY_CODES.get(key, 0)

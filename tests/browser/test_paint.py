@@ -199,16 +199,13 @@ def test_an_upload_becomes_the_drawing(page, tmp_path):
     picture = np.full((200, 300, 3), (72, 128, 182), np.uint8)
     picture[:, 150:] = (2, 3, 140)
     write_png(tmp_path / "mine.png", picture)
-    page.browser.call("DOM.enable")
-    root = page.browser.call("DOM.getDocument")["root"]["nodeId"]
-    node = page.browser.call("DOM.querySelector", nodeId=root, selector="#upload")["nodeId"]
-    page.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(tmp_path / "mine.png")])
+    page.upload(tmp_path / "mine.png")
     page.wait("!document.querySelector('#undo').disabled")
     drawing = page.drawing()
     assert (drawing[:, : WIDTH // 2] == SKY).all()
     assert (drawing[:, WIDTH // 2 :] == CAR).all()
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    page.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(tmp_path / "broken.png")])
+    page.upload(tmp_path / "broken.png")
     page.wait("document.querySelector('.message').textContent.includes('cannot be used')")
     assert (page.drawing() == drawing).all()
 

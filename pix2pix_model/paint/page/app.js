@@ -11,15 +11,10 @@ import { Translator } from "./translator.js";
 const find = (selector) => document.querySelector(selector);
 const GIVEN = { segments: "segments in its colours", lines: "lines", gray: "a gray picture", photo: "a picture" };
 
-// Says something in a line of its own; with a share in [0, 1], that it is being done.
-function tell(text, share) {
-  const [line, bar] = [find(".message"), find(".message progress")];
-  const span = line.querySelector("span");
-  if (span.textContent !== text) span.textContent = text; // read aloud once
-  line.hidden = !text;
-  line.classList.toggle("working", share !== undefined);
-  bar.hidden = share === undefined;
-  bar.value = share ?? 0;
+const message = find(".message");
+function tell(text) {
+  message.textContent = text;
+  message.hidden = !text;
 }
 
 function introduce(model) {
@@ -38,7 +33,7 @@ export function start(backend) {
   setUp(backend).catch((error) => tell(`The page could not be set up: ${error.message}`));
 }
 
-async function setUp({ readModel, whileLoading, exampleUrl, prepare, translate }) {
+async function setUp({ readModel, load, exampleUrl, prepare, translate }) {
   const model = await readModel();
   introduce(model);
   const paper = new Paper(model.width, model.height);
@@ -52,14 +47,18 @@ async function setUp({ readModel, whileLoading, exampleUrl, prepare, translate }
     made: async (made) => { tell(""); await result.show(made); },
     failed: (error) => tell(`The drawing could not be translated: ${error.message}`),
   });
-  whileLoading(tell);
+  let isLoaded = false; // one may draw while the model comes
+  load((text, share) => result.wait(text, share)).then(
+    () => { isLoaded = true; translator.want(); },
+    (error) => { result.wait(""); tell(`The model could not be loaded: ${error.message}`); },
+  );
 
   drawing.changed = ({ live }) => {
     board.show();
     if (!live) board.settle();
     find("#undo").disabled = !drawing.past.length;
     find("#redo").disabled = !drawing.future.length;
-    translator.want();
+    if (isLoaded) translator.want();
   };
   controls.changed = () => { if (controls.tool !== "polygon") board.leavePolygon(); board.settle(); };
   controls.drop = (item, event) => {
@@ -132,7 +131,7 @@ async function setUp({ readModel, whileLoading, exampleUrl, prepare, translate }
     button.addEventListener("click", () => {
       press(sampleButtons, button);
       translator.samples = Math.min(Number(button.dataset.samples), model.most_samples);
-      translator.want();
+      if (isLoaded) translator.want();
     });
   }
   const viewButtons = [...document.querySelectorAll(".views button")];

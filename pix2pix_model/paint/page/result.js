@@ -4,6 +4,7 @@ export class Result {
   constructor(root, model, paper) {
     Object.assign(this, { root, model, paper });
     this.grid = root.querySelector(".samples");
+    this.loading = root.querySelector(".loading");
     this.time = root.querySelector(".time");
     this.drawn = root.querySelector(".compare canvas");
     Object.assign(this.drawn, { width: model.width, height: model.height });
@@ -13,6 +14,14 @@ export class Result {
     this.chosen = 0;
     this.slider.addEventListener("input", () => this.slide());
     this.slide();
+  }
+
+  // Says what is waited for, and the share of it that is done; nothing is, with an empty text.
+  wait(text, share = 0) {
+    const [line, bar] = this.loading.children;
+    if (line.textContent !== text) line.textContent = text; // read aloud once
+    bar.value = share;
+    this.loading.hidden = !text;
   }
 
   async show({ pixels, pictures, milliseconds, since }) {
@@ -32,6 +41,7 @@ export class Result {
     this.time.title = `${Math.round(waited)} ms from the stroke to the picture; the model took ${Math.round(milliseconds)} ms`;
     this.root.dataset.waited = waited.toFixed(1);
     this.root.dataset.shown = Number(this.root.dataset.shown ?? 0) + 1;
+    this.wait("");
     this.root.classList.remove("empty");
   }
 

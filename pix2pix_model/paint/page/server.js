@@ -18,8 +18,8 @@ export async function readModel() {
   return (await answerOf("api/model")).json();
 }
 
-// The model is loaded before the server answers.
-export function whileLoading() {}
+// Nothing to wait for: the model is loaded before the server answers.
+export async function load() {}
 
 export function exampleUrl(number) {
   return `api/examples/${number}`;

@@ -1,0 +1,4 @@
+import { start } from "./app.js";
+import * as browser from "./browser.js";
+
+start(browser);
