@@ -37,6 +37,9 @@ def main() -> None:
             "from pix2pix_model.paint.server import page_files as f; assert {'app.js', 'konva.min.js'} <= {*f()}",
             cwd=folder,
         )
+        paint = site / "pix2pix_model" / "paint"
+        assert (paint / "web" / "worker.js").is_file()
+        assert not list(site.rglob("*.wasm")), "the browser's runtime is not ours to ship"
     sys.stdout.write("the wheel works from another folder\n")
 
 
