@@ -14,6 +14,8 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -c 'from pix2pix_model.paint.browser_runtime import find_runtime; find_runtime(None)' 2>/dev/null \
+		|| echo "no onnxruntime-web could be fetched: the tests of the static painting page will be skipped"
 	touch $@
 
 demo: $(READY)  ## the whole way on real photos, offline: photos, pairs, training, pictures (in demo/)

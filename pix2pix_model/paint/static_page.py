@@ -206,7 +206,7 @@ Put this folder on any web server or static host, at any path. To try it here:
 in this folder, then open http://127.0.0.1:8000/. A page that is opened as a file may not load a model.
 
 Model: {model.config.sides.words}, step {model.config.steps}; {model.config.test_time.in_words()}.
-It has the terms of the pictures that it was trained on.
+Mind the terms of the pictures that it was trained on.
 
 Made of
   the page      p2p (pix2pix-kit), Apache-2.0
