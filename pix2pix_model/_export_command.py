@@ -85,19 +85,19 @@ def export_model(
     from pix2pix_model.model_pull import find_model
     from pix2pix_model.test_time import TestTime, set_test_time
 
+    if to == "web":
+        alien: dict[str, object] = {"--on": on, "--also": also, "--overwrite": overwrite}
+        _refuse(alien, "a page is proved on the model's examples, in a new folder")
+    else:
+        _refuse({"--like": like, "--runtime": runtime}, "this is for --to web")
     loaded = load_model(find_model(model))
     if norm_stats is not None:
         test_time = TestTime(norm_statistics=norm_stats, dropout=loaded.config.test_time.dropout)
         loaded = replace(loaded, config=loaded.config.model_copy(update={"test_time": test_time}))
         set_test_time(loaded.generator, test_time)
     if to == "web":
-        _refuse(
-            {"--on": on, "--also": also, "--overwrite": overwrite},
-            "a page is proved on the model's examples, in a new folder",
-        )
         _export_page(loaded, out or Path(f"{loaded.config.name}-web"), half=half, like=like, runtime=runtime)
         return
-    _refuse({"--like": like, "--runtime": runtime}, "this is for --to web")
     out = out or Path(f"{loaded.config.name}.{to}")
     if out.exists() and not overwrite:
         raise UsageError("this file is there already", where=out, fix="choose another --out, or --overwrite")
