@@ -112,7 +112,9 @@ class Tiling:
 
 def _firsts(side: int, tile: int, overlap: int) -> list[int]:
     """Return where tiles begin that cover a side; the last ends with it."""
-    num = 1 + math.ceil(max(0, side - tile) / (tile - overlap))
+    if tile >= side:  # it needs no neighbour, however wide the overlap would be
+        return [0]
+    num = 1 + math.ceil((side - tile) / (tile - overlap))
     return [min(i * (tile - overlap), side - tile) for i in range(num)]
 
 

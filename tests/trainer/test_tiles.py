@@ -14,6 +14,7 @@ from pix2pix_model.device import choose_device
 from pix2pix_model.generation import padded_size, run_generator, run_in_tiles
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.nets.norms import BatchNorm
+from pix2pix_model.nets.receptive_field import receptive_field
 from pix2pix_model.picture_norms import norms_of_one_picture
 from pix2pix_model.sides import Sides, SideSpec
 from pix2pix_model.test_time import TestTime, set_test_time
@@ -74,6 +75,18 @@ def test_tiles_that_overlap_as_widely_as_a_pixel_sees_give_what_the_whole_pictur
     (whole,) = run_generator(generator, VIEWS, [[given]], CPU)
     assert made.shape == whole.shape
     assert np.abs(made.astype(int) - whole).max() <= 1, "but for the rounding of sums"
+
+
+def test_a_picture_as_high_as_a_pixel_sees_is_cut_across_alone():
+    generator = network()
+    step = int(generator.multiple_px)
+    seen = -(-receptive_field(generator) // step) * step
+    given = picture(seen, 4 * seen)
+    made, tiling = in_tiles(generator, given, most=seen * 2 * seen)
+    assert (tiling.tile_height, tiling.overlap, len(tiling.rows)) == (seen, seen, 1)
+    assert len(tiling.columns) > 1
+    (whole,) = run_generator(generator, VIEWS, [[given]], CPU)
+    assert np.abs(made.astype(int) - whole).max() <= 1
 
 
 def test_small_tiles_are_blended():
