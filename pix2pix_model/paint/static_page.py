@@ -209,9 +209,9 @@ Model: {model.config.sides.words}, step {model.config.steps}; {model.config.test
 Mind the terms of the pictures that it was trained on.
 
 Made of
-  the page      p2p (pix2pix-kit), Apache-2.0
-  Konva         MIT, assets/LICENSE-konva
-  ONNX Runtime  Web {runtime.version}, MIT, assets/LICENSE-onnxruntime{_untested(runtime)}
+  the page: p2p (pix2pix-kit), Apache-2.0, https://www.apache.org/licenses/LICENSE-2.0
+  Konva: MIT, assets/LICENSE-konva
+  ONNX Runtime Web {runtime.version}: MIT, assets/LICENSE-onnxruntime{_untested(runtime)}
 """
 
 
