@@ -24,7 +24,6 @@ from pix2pix_model.generation import padded_size, run_generator, run_in_tiles
 from pix2pix_model.inputs import Job, Source, check_further, find_inputs
 from pix2pix_model.job_reader import Preparation, Read, check_preparation, read_jobs
 from pix2pix_model.outputs import PictureFormat, check_format, encode_picture
-from pix2pix_model.quick_layers import quicken
 from pix2pix_model.tiles import most_pixels, plan_tiles
 from pix2pix_model.views import View, to_tensor, views_of
 
@@ -107,8 +106,6 @@ class Translator:
     def __init__(self, model: Model, device: Device, options: Options = Options()) -> None:
         self.config, self.options, self.device = model.config, options, device
         self.generator = model.generator.to(device.torch_device)
-        if device.torch_device.type == "cpu":
-            quicken(self.generator)
         self.views = views_of(model.config.sides)
         check_format(self.views.target, options.file_format)
         self._has_dropout = any(

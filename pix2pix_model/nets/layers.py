@@ -7,6 +7,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from pix2pix_model.nets.convolutions import Conv2d, ConvTranspose2d
 from pix2pix_model.nets.norms import BatchNorm
 from pix2pix_model.nets.spec import Upsample
 
@@ -26,9 +27,9 @@ def make_doubling(
     Odena et al. 2016, Deconvolution and Checkerboard Artifacts, doi:10.23915/distill.00003.
     """
     if upsample == "resize":
-        return [nn.Upsample(scale_factor=2), nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=bias)]
+        return [nn.Upsample(scale_factor=2), Conv2d(in_channels, out_channels, 3, 1, 1, bias=bias)]
     exactly_double = 4 - kernel_px
-    return [nn.ConvTranspose2d(in_channels, out_channels, kernel_px, 2, 1, exactly_double, bias=bias)]
+    return [ConvTranspose2d(in_channels, out_channels, kernel_px, 2, 1, exactly_double, bias=bias)]
 
 
 def initialise(network: nn.Module) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
+from pix2pix_model.nets.convolutions import Conv2d
 from pix2pix_model.nets.layers import make_doubling
 from pix2pix_model.nets.norms import has_no_bias, make_norm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
@@ -50,7 +51,7 @@ def make_encoder(spec: GeneratorSpec) -> nn.ModuleList:
     for i, width in enumerate(_widths(spec)):
         activation = [nn.LeakyReLU(_LEAK)] if i > 0 else []
         norm = make_norm(spec.norm, width) if 0 < i < depth - 1 else []
-        encoder.append(nn.Sequential(*activation, nn.Conv2d(in_width, width, 4, 2, 1, bias=bias), *norm))
+        encoder.append(nn.Sequential(*activation, Conv2d(in_width, width, 4, 2, 1, bias=bias), *norm))
         in_width = width
     return encoder
 

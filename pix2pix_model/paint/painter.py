@@ -20,7 +20,6 @@ from pix2pix_data.side_facts import NamedColor, SideFacts, side_facts
 from pix2pix_model.checkpoint import EXAMPLES, Model
 from pix2pix_model.examples import given_examples
 from pix2pix_model.generation import run_generator
-from pix2pix_model.quick_layers import quicken
 from pix2pix_model.sides import Sides
 from pix2pix_model.test_time import set_test_time
 from pix2pix_model.views import View, to_tensor, views_of
@@ -63,8 +62,6 @@ class Painter:
         _check_drawable(model.config.sides)
         self._device = device
         self._generator = model.generator.to(device.torch_device)
-        if device.torch_device.type == "cpu":
-            quicken(self._generator)
         self._views = views_of(model.config.sides)
         self._dropouts = [layer for layer in self._generator.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
         self.facts = self._facts(like)
