@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -52,6 +51,9 @@ def export_model(
             show_default="as the model says",
         ),
     ] = None,
+    no_dropout: Annotated[
+        bool, typer.Option("--no-dropout", help="Leave out the dropout of a model that says it draws it.")
+    ] = False,
     on: Annotated[
         list[Path] | None,
         typer.Option(
@@ -81,20 +83,17 @@ def export_model(
         ),
     ] = None,
 ) -> None:
+    from pix2pix_model.calibration import behaving
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.model_pull import find_model
-    from pix2pix_model.test_time import TestTime, set_test_time
 
     if to == "web":
         alien: dict[str, object] = {"--on": on, "--also": also, "--overwrite": overwrite}
         _refuse(alien, "a page is proved on the model's examples, in a new folder")
     else:
         _refuse({"--like": like, "--runtime": runtime}, "this is for --to web")
-    loaded = load_model(find_model(model))
-    if norm_stats is not None:
-        test_time = TestTime(norm_statistics=norm_stats, dropout=loaded.config.test_time.dropout)
-        loaded = replace(loaded, config=loaded.config.model_copy(update={"test_time": test_time}))
-        set_test_time(loaded.generator, test_time)
+    dropout = False if no_dropout else None
+    loaded = behaving(load_model(find_model(model)), norm_statistics=norm_stats, dropout=dropout)
     if to == "web":
         _export_page(loaded, out or Path(f"{loaded.config.name}-web"), half=half, like=like, runtime=runtime)
         return

@@ -121,7 +121,7 @@ def export(model: Model, out: Path, pictures: Sequence[Tensor], *, to: ExportFor
 def require_no_dropout(model: Model) -> None:
     """Raise UsageError if a model draws dropout."""
     if model.config.test_time.dropout:
-        raise UsageError("a model that draws dropout cannot be exported", where=model.path, fix="export it without")
+        raise UsageError("a model that draws dropout cannot be exported", where=model.path, fix="give --no-dropout")
 
 
 def facts_of(model: Model, *, half: bool) -> dict[str, str]:

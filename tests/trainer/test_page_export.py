@@ -183,5 +183,13 @@ def test_the_command_writes_only_a_new_folder_and_refuses_options_of_files(tmp_p
     for option in (["--overwrite"], ["--on", "model"]):
         with pytest.raises(UsageError, match="in a new folder"):
             CliRunner().invoke(app, [*line, *option], catch_exceptions=False)
+    save(Path("random"), {}, {}, dropout=True)
+    line = ["export", "random", "--to", "web", "--runtime", "runtime", "--out", "page"]
+    with pytest.raises(UsageError, match="draws dropout") as caught:
+        CliRunner().invoke(app, line, catch_exceptions=False)
+    assert caught.value.fix == "give --no-dropout"
+    done = CliRunner().invoke(app, [*line, "--no-dropout"], catch_exceptions=False)
+    assert "it will hold: dropout off" in done.stderr
+    assert Path("page/model.onnx").is_file()
     with pytest.raises(UsageError, match="--to web"):
         CliRunner().invoke(app, ["export", "model", "--runtime", "runtime"], catch_exceptions=False)
