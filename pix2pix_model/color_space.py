@@ -25,7 +25,7 @@ L_SCALE, AB_SCALE = 50.0, 110.0
 
 def pixels_to_lab(pixels: Tensor) -> Tensor:
     """Convert sRGB pixels, uint8 (N, H, W, 3), to CIE Lab (D65), float32 (N, 3, H, W); L is in [0, 100]."""
-    linear = _LINEAR.to(pixels.device)[pixels.int()]  # (N, H, W, 3)
+    linear = _LINEAR.to(pixels.device)[pixels.long()]  # (N, H, W, 3); ONNX looks up by int64 alone
     xyz = linear @ _TO_WHITES.T.to(pixels.device)  # as parts of the white's
     f = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
     x, y, z = f.unbind(-1)

@@ -146,6 +146,13 @@ def test_what_the_browser_cannot_do_is_not_offered(folder, tmp_path):
     assert said["bytes"] == {"model": (folder / "model.onnx").stat().st_size, "runtime": len(RUNTIME.program)}
 
 
+@pytest.mark.parametrize(("a", "b"), [({"view": "lightness"}, {"view": "ab"}), ({"view": "gray16"}, {"view": "rgba"})])
+def test_other_views_are_exported_too_and_proved(a, b, tmp_path):
+    model = load_model(save(tmp_path / "model", a, b, size=(40, 50)))
+    (likeness,) = write_static_page(model, tmp_path / "page", RUNTIME, half=False)
+    assert likeness.highest <= 1
+
+
 def test_a_model_that_would_answer_otherwise_is_not_written(tmp_path, monkeypatch):
     model = load_model(save(tmp_path / "model", {}, {}))
     monkeypatch.setattr(static_page, "HIGHEST_LEVELS", {"float32": -1})
