@@ -66,14 +66,16 @@ class Painter:
         self._dropouts = [layer for layer in self._generator.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
         self.facts = self._facts(like)
         if like is None:
-            self.examples = [read_rgb(path) for path in sorted((model.path / EXAMPLES).glob("*.png"))]
+            examples = [read_rgb(path) for path in sorted((model.path / EXAMPLES).glob("*.png"))]
         else:
-            self.examples = given_examples(like, self.config.sides.inputs[0].side, self.config.crop_size)
+            examples = given_examples(like, self.config.sides.inputs[0].side, self.config.crop_size)
+        # A model that is given the lightness of photos keeps the photos.
+        self.examples = [snap(self.facts, example) for example in examples]
 
     def _facts(self, like: PairDataset | None) -> SideFacts:
         spec = self.config.sides.inputs[0]
         if spec.view == "lightness":
-            return SideFacts(kind="gray")
+            return SideFacts(kind="gray", maker="colorize", settings={"gray": "lightness"})
         if like is not None:
             return side_facts(like, spec.side)
         if self.config.given is None and spec.view == "classes":

@@ -25,10 +25,11 @@ import uvicorn
 
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import UsageError
-from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png, write_png
+from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png, read_rgb, write_png
 from pix2pix_data.known_labels import LABEL_PALETTES
 from pix2pix_data.side_facts import NamedColor, SideFacts
 from pix2pix_model.checkpoint import ModelConfig, load_model, save_model
+from pix2pix_model.color_space import pixels_to_lab
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
 from pix2pix_model.paint.painter import Painter
@@ -364,6 +365,16 @@ def test_a_model_of_lightness_is_given_gray_pictures(tmp_path):
     assert painter.description()["kind"] == "gray"
     assert (prepared.max(axis=2).astype(int) - prepared.min(axis=2)).max() <= 1
     assert painter.translate(prepared)[0].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_photos_kept_with_a_model_of_lightness_are_shown_as_gray_as_they_are_light(tmp_path):
+    sides = Sides((SideSpec(side="B", view="lightness"),), SideSpec(side="B", view="ab"))
+    model = load_model(make_model(tmp_path / "model", None, sides=sides))
+    kept = read_rgb(model.path / "examples" / "0.png")
+    shown = Painter(model, choose_device("cpu")).examples[0]
+    assert (shown.max(axis=2) == shown.min(axis=2)).all()
+    light, gray = (pixels_to_lab(torch.from_numpy(one)[None])[:, 0] for one in (kept, shown))
+    assert (light - gray).abs().max() < 0.4, "half a level"
 
 
 def test_classes_of_the_network_are_the_palette_where_nothing_else_says_it(tmp_path):
