@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -82,11 +83,11 @@ def cut(pictures: Sequence[Pixels], cuts: Cuts, crop_size: PictureSize) -> Pixel
     ndarray of shape (N, *crop_size, C)
     """
     height, width = crop_size
-    pieces = []
-    for picture, top, left, mirrored in zip(pictures, cuts.top, cuts.left, cuts.mirrored, strict=True):
+    pieces = np.empty((len(pictures), height, width, pictures[0].shape[2]), pictures[0].dtype)
+    for i, (picture, top, left, mirrored) in enumerate(zip(pictures, cuts.top, cuts.left, cuts.mirrored, strict=True)):
         piece = picture[top : top + height, left : left + width]
-        pieces.append(piece[:, ::-1] if mirrored else piece)
-    return np.stack(pieces)
+        pieces[i] = cv2.flip(piece, 1).reshape(piece.shape) if mirrored else piece  # 10 times as fast as piece[:, ::-1]
+    return pieces
 
 
 # --- the cache ----------------------------------------------------------------------------------------------------
@@ -124,6 +125,10 @@ class PairCache:
                 progress.advance()
         for words in self._reader.doubts.words():
             say(words)
+
+    def stored(self, index: int) -> list[Pixels]:
+        """Return the sides of a pair as they are kept, (*load_size, num_stored) each."""
+        return [kept[index] for kept in self._stored]
 
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
         """Make the batch of these pairs with cuts drawn from `rng`."""
