@@ -42,6 +42,7 @@ fmt: $(READY)  ## put the code in its form
 bench: $(READY)  ## the studies that print tables
 	$(BIN)/python benchmarks/published_edges.py
 	$(BIN)/python benchmarks/bsds.py
+	$(BIN)/python benchmarks/start.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) demo dist
