@@ -14,19 +14,30 @@ from pix2pix_data.errors import P2PError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-__all__ = ["ProgressLine", "duration", "exit_with_errors_told", "help_text", "result", "say"]
+__all__ = ["ProgressLine", "be_quiet", "duration", "exit_with_errors_told", "help_text", "result", "say"]
 
 _PLAIN_INTERVAL_S = 10.0  # off a terminal, one line of progress this often
 
 
+class _Voice:
+    quiet = False
+
+
+def be_quiet() -> None:
+    """Say nothing but errors from here on: another process says the same."""
+    _Voice.quiet = True
+
+
 def say(text: str) -> None:
     """Write a line for the reader to stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    if not _Voice.quiet:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def result(text: str) -> None:
     """Write a line that another program may read to stdout."""
-    print(text, flush=True)  # noqa: T201
+    if not _Voice.quiet:
+        print(text, flush=True)  # noqa: T201
 
 
 def duration(seconds: float) -> str:
@@ -60,6 +71,7 @@ def exit_with_errors_told(command: Callable[[], object]) -> None:
     try:
         command()
     except P2PError as error:
+        _Voice.quiet = False
         say(f"error: {error.what}")
         if error.where is not None:
             say(f"where: {error.where}")
@@ -73,6 +85,7 @@ def exit_with_errors_told(command: Callable[[], object]) -> None:
         if isinstance(error, BrokenPipeError):  # `p2p-data ... | head`
             sys.stderr.close()
         else:
+            _Voice.quiet = False
             say(f"error: {error.strerror or error}")
             if error.filename is not None:
                 say(f"where: {error.filename}")
@@ -106,7 +119,7 @@ class ProgressLine:
 
     def __enter__(self) -> Self:
         self._start = self._last_line = time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not _Voice.quiet:
             self._rich = _terminal_bar()
             self._rich.start()
             self._rich.add_task(self.what, total=self.total, completed=self.done, tail="")

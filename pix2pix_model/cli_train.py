@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pix2pix_data.console import duration, exit_with_errors_told, result, say
+from pix2pix_data.console import be_quiet, duration, exit_with_errors_told, result, say
 from pix2pix_data.errors import FormatError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ Examples:
   p2p-train ablations/patch-16 --reference torch
   p2p-train --list
   p2p-train --resume runs/0003-facades --set train.decay_epochs=200
+  torchrun --nproc-per-node 4 -m pix2pix_model facades --set train.batch=4
 """
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -92,10 +93,15 @@ def train(
     if dry_run:
         _tell_run(resolved, dataset, runs, resume=resume, new=new)
         return
-    run = _choose_run(resolved, dataset, runs, resume=resume, new=new)
+    from pix2pix_model.distributed import is_first, joined, share_path
+    from pix2pix_model.run_dir import follow_run
     from pix2pix_model.train import train as run_training
 
-    summary = run_training(resolved, dataset, run)
+    with joined(resolved):
+        own = _choose_run(resolved, dataset, runs, resume=resume, new=new) if is_first() else None
+        path = share_path(own.path if own else None)
+        run = own or follow_run(path)
+        summary = run_training(resolved, dataset, run)
     result(f"{summary.num_steps} steps, {summary.num_images} images in {duration(summary.elapsed_s)}: {run.path}")
     result(f"next: p2p-model translate {run.path} IMAGES")
 
@@ -152,4 +158,6 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # torch asks Linux for huge pages: a step of four pictures, which touches gigabytes anew, is 9 % quicker on a CPU.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0":
+        be_quiet()  # of processes that torchrun starts, the first one talks
     exit_with_errors_told(app)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import PairDataset
+from pix2pix_model.distributed import own_part, processes_of_machine
 from pix2pix_model.pair_reader import DType, PairReader, Row
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.recipe import DataSettings
@@ -41,10 +42,13 @@ class Batch:
     ----------
     a, b : Tensor of shape (N, C, H, W), float32
         Condition and target in [-1, 1], as the recipe says that networks see them.
+    share : float
+        Of the step's pairs: 1 unless several processes train together.
     """
 
     a: Tensor
     b: Tensor
+    share: float = 1.0
 
 
 # --- cutting and mirroring ----------------------------------------------------------------------------------------
@@ -57,6 +61,10 @@ class Cuts:
     top: npt.NDArray[np.int64]
     left: npt.NDArray[np.int64]
     mirrored: npt.NDArray[np.bool_]
+
+    def part(self, part: slice) -> Cuts:
+        """Return the draws for some pairs of the batch."""
+        return Cuts(self.top[part], self.left[part], self.mirrored[part])
 
 
 def draw_cuts(rng: np.random.Generator, num: int, settings: DataSettings) -> Cuts:
@@ -131,11 +139,13 @@ class PairCache:
         return [kept[index] for kept in self._stored]
 
     def batch(self, indices: npt.NDArray[np.int64], rng: np.random.Generator, device: torch.device) -> Batch:
-        """Make the batch of these pairs with cuts drawn from `rng`."""
-        cuts = draw_cuts(rng, len(indices), self._settings)
+        """Make the batch of these pairs with cuts drawn from `rng`; of several processes, each makes its part."""
+        part, share = own_part(len(indices))
+        cuts = draw_cuts(rng, len(indices), self._settings).part(part)
+        indices = indices[part]
         pieces = [cut([kept[i] for i in indices], cuts, self._settings.crop_size) for kept in self._stored]
         stored = [to_tensor(piece).to(device) for piece in pieces]  # each (N, *crop_size, num_stored)
-        return Batch(a=self._reader.given(stored), b=self._reader.wanted(stored))
+        return Batch(a=self._reader.given(stored), b=self._reader.wanted(stored), share=share)
 
 
 def _read_in_order(rows: Iterator[Row], reader: PairReader, size: PictureSize) -> Iterator[list[Pixels]]:
@@ -160,7 +170,7 @@ def _allocate(num_pairs: int, forms: Sequence[tuple[tuple[int, ...], DType]], sp
     """Make an array for each side, all of them in memory or each in a file."""
     shapes = [((num_pairs, *shape), dtype) for shape, dtype in forms]
     num_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in shapes)
-    if num_bytes <= _free_memory() / 2:
+    if num_bytes * processes_of_machine() <= _free_memory() / 2:
         return [np.empty(shape, dtype) for shape, dtype in shapes]
     say(f"The pixels take {num_bytes / 2**30:.1f} GiB, over half of the free memory: kept in files in {spill_dir}")
     return [_in_file(shape, dtype, spill_dir) for shape, dtype in shapes]

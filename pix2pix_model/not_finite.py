@@ -12,6 +12,7 @@ from pix2pix_data.console import say
 from pix2pix_data.errors import TrainingError
 from pix2pix_model.checkpoint import last_checkpoint
 from pix2pix_model.course import Course
+from pix2pix_model.distributed import num_processes
 from pix2pix_model.saved_state import load_state, tensors_of
 from pix2pix_model.state import TrainState, build_state
 
@@ -36,6 +37,12 @@ def diverged(run_path: Path, course: Course, failed: TrainState) -> TrainingErro
     course : Course
     failed : TrainState
     """
+    if num_processes() > 1:  # one that found its tensor first would leave the others waiting
+        return TrainingError(
+            f"numbers are not finite any more by step {failed.step}",
+            where=run_path,
+            fix=f"p2p-train --resume {run_path}, as one process, repeats the steps and finds the first one",
+        )
     state = build_state(course.recipe, failed.device)
     if checkpoint_dir := last_checkpoint(run_path):
         load_state(checkpoint_dir, state)

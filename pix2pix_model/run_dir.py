@@ -31,7 +31,7 @@ from pix2pix_model.checkpoint import DataFacts
 from pix2pix_model.recipe import Recipe, to_toml
 from pix2pix_model.recipe_file import load_recipe
 
-__all__ = ["RunDir", "find_unfinished", "make_run", "open_run"]
+__all__ = ["RunDir", "find_unfinished", "follow_run", "make_run", "open_run"]
 
 _NAME = re.compile(r"(\d{4,})-.+")
 _SIDES = ("data.direction", "data.a_as", "data.b_as", "data.levels", "data.also")
@@ -110,6 +110,11 @@ def open_run(path: Path, recipe: Recipe) -> RunDir:
     if run is None:
         raise CheckpointError("another process is training this run", where=path, fix="wait for it, or stop it")
     return run
+
+
+def follow_run(path: Path) -> RunDir:
+    """Return a run that another process of the same training holds the lock of."""
+    return RunDir(path, FileLock(path / ".lock"))
 
 
 def _setting(recipe: Recipe, key: str) -> object:

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from pix2pix_data.atomic import write_file
 from pix2pix_model.best import Best
@@ -78,7 +78,7 @@ def load_state(checkpoint_dir: Path, state: TrainState) -> None:
     weights = read_tensors(checkpoint_dir / WEIGHTS)
     moments = read_tensors(checkpoint_dir / _OPTIMIZER)
     progress = read_json(checkpoint_dir / _STATE)
-    for part, network in _networks(state).items():
+    for part, network in state.networks.items():
         # A run that begins to average on its way begins with the weights it has.
         own = with_prefix(weights, f"{part}.") or with_prefix(weights, "generator.")
         load_weights(network, own, checkpoint_dir / WEIGHTS)
@@ -104,14 +104,9 @@ def _weights(state: TrainState) -> dict[str, Tensor]:
     """Return all weights and running statistics as "generator.encoder.0.0.weight"."""
     return {
         f"{part}.{name}": tensor
-        for part, network in _networks(state).items()
+        for part, network in state.networks.items()
         for name, tensor in network.state_dict().items()
     }
-
-
-def _networks(state: TrainState) -> dict[str, nn.Module]:
-    averaged = {} if state.average is None else {"average": state.average}
-    return {"generator": state.generator, "discriminator": state.discriminator, **averaged}
 
 
 def _moments(state: TrainState) -> dict[str, Tensor]:

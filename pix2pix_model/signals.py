@@ -13,10 +13,17 @@ __all__ = ["StopRequest"]
 
 
 class StopRequest:
-    """While it is entered, the first Ctrl-C or SIGTERM sets `asked`; a second one ends the process at once."""
+    """While it is entered, the first Ctrl-C or SIGTERM sets `asked`; a second one ends the process at once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    patient : bool
+        Heed the first one alone: torchrun sends a SIGTERM after a Ctrl-C by itself, and kills what stays for 30 s.
+    """
+
+    def __init__(self, *, patient: bool = False) -> None:
         self.asked = False
+        self._patient = patient
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -31,10 +38,14 @@ class StopRequest:
         self._restore()
 
     def _ask(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            return
         self.asked = True
-        self._restore()
+        if not self._patient:
+            self._restore()
         # Not by print: it would fail if the signal came while a print is under way.
-        line = f"\n{signal.Signals(number).name}: saving, then stopping (again: stop without saving)\n"
+        again = "" if self._patient else " (again: stop without saving)"
+        line = f"\n{signal.Signals(number).name}: saving, then stopping{again}\n"
         with suppress(OSError):
             os.write(2, line.encode())
 

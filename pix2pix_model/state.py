@@ -71,6 +71,12 @@ class TrainState:
     best: Best | None = None
 
     @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All networks by name: generator, discriminator, and average where there is one."""
+        averaged = {} if self.average is None else {"average": self.average}
+        return {"generator": self.generator, "discriminator": self.discriminator, **averaged}
+
+    @property
     def finished(self) -> nn.Module:
         """The generator as it would be used if training ended here: the averaged one, where there is one."""
         return self.generator if self.average is None else self.average

@@ -13,6 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from pix2pix_model.data import Batch
 from pix2pix_model.diff_augment import Augmentation, draw_augmentation
+from pix2pix_model.distributed import add_up_gradients
 from pix2pix_model.losses import GAN_LOSSES, feature_matching_loss, l1_loss, r1_penalty
 from pix2pix_model.recipe import LossSettings, Recipe
 from pix2pix_model.state import TrainState
@@ -57,7 +58,8 @@ def train_step(state: TrainState, batch: Batch, recipe: Recipe) -> dict[str, Ten
         real = judge(b)
         of_d = _discriminator_terms(loss, judge, b, fake=fake, real=real)
         judged = {"d_accuracy": _accuracy(fake=fake, real=real)}
-        _update(state, state.discriminator, state.optimizer_d, _total(of_d, loss), keep_graph=loss.stale_logits)
+        total_d, share = _total(of_d, loss), batch.share
+        _update(state, state.discriminator, state.optimizer_d, total_d, share=share, keep_graph=loss.stale_logits)
 
         # --- what it makes of the generator's pairs, now or as it was before its update
         if not loss.stale_logits:
@@ -67,7 +69,7 @@ def train_step(state: TrainState, batch: Batch, recipe: Recipe) -> dict[str, Ten
         of_g = _generator_terms(loss, fake=fake, real=real) | of_g
 
     # --- the generator
-    _update(state, state.generator, state.optimizer_g, _total(of_g, loss))
+    _update(state, state.generator, state.optimizer_g, _total(of_g, loss), share=batch.share)
     state.scaler.update()
     return {name: term.detach() for name, term in {**of_g, **of_d, **judged}.items()}
 
@@ -118,12 +120,19 @@ def _total(terms: _Terms, loss: LossSettings) -> Tensor:
 
 
 def _update(
-    state: TrainState, network: nn.Module, optimizer: torch.optim.Optimizer, total: Tensor, *, keep_graph: bool = False
+    state: TrainState,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    total: Tensor,
+    *,
+    share: float,
+    keep_graph: bool = False,
 ) -> None:
     """Take one step down the gradient of a network's own weights; no other gradient is computed."""
     optimizer.zero_grad()
     weights = list(network.parameters())
     state.scaler.scale(total).backward(inputs=weights, retain_graph=keep_graph)  # type: ignore[no-untyped-call]
+    add_up_gradients(weights, share)
     state.scaler.step(optimizer)
 
 

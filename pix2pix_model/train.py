@@ -28,6 +28,7 @@ from pix2pix_model.clock import Clock
 from pix2pix_model.course import Course
 from pix2pix_model.data import PairCache
 from pix2pix_model.device import choose_device
+from pix2pix_model.distributed import any_process, check_sync_norm, is_first, num_processes, send_first_weights
 from pix2pix_model.examples import given_examples
 from pix2pix_model.not_finite import diverged, first_not_finite
 from pix2pix_model.recipe import Recipe
@@ -73,15 +74,22 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     # --- build ------------------------------------------------------------------------------------------------
     device = choose_device(recipe.train.device, recipe.train.precision)
     schedule = Schedule(recipe.train, dataset.num_pairs["train"])
+    check_sync_norm(recipe, schedule.num_pairs)
     state = build_state(recipe, device)
     torch.backends.cudnn.benchmark = True  # one shape throughout: let cuDNN find its fastest kernels once
 
     # --- resume -----------------------------------------------------------------------------------------------
     if checkpoint_dir := last_checkpoint(run.path):
         _continue_from(checkpoint_dir, state, run, schedule)
+    send_first_weights([*state.networks.values()])
     first_step = state.step
+    if not is_first():
+        _follow(Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", spill_dir=run.path)), state)
+        num_trained = schedule.num_images(state.step) - schedule.num_images(first_step)
+        return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
     with full_disk_told(run.path):
-        run.record_start(recipe, data_facts(dataset), step=first_step, device_words=device.words)
+        words = f"{num_processes()} processes, each on {device.words}" if num_processes() > 1 else device.words
+        run.record_start(recipe, data_facts(dataset), step=first_step, device_words=words)
 
     # --- data -------------------------------------------------------------------------------------------------
     samples, validation = Samples(dataset, recipe), Validation(dataset, recipe)
@@ -96,7 +104,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     with (
         full_disk_told(run.path),
         RunLog(run.path, first_step) as log,
-        StopRequest() as stop,
+        StopRequest(patient=num_processes() > 1) as stop,
         ProgressLine("Training", total_images, unit="images", done=num_images) as progress,
     ):
         while state.step < schedule.num_steps:
@@ -135,13 +143,15 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
             # --- save
             is_best = state.best is not None and state.best.step == state.step
             is_due = clock.checkpoint_is_due(recipe.log.checkpoint_minutes)
-            if saving := is_last or is_best or is_due or stop.asked:
+            stopping = any_process(stop.asked)
+            if saving := is_last or is_best or is_due or stopping:
                 if first_not_finite(tensors_of(state)):
                     raise diverged(run.path, course, state)
                 log.flush()
                 save_state(run.checkpoints_dir, state, config)
                 clock.saved()
-            if stop.asked and saving and not is_last:  # one that was asked for since then waits for the next step
+            # One that was asked for since then waits for the next step, unless it was saved and nobody else waits.
+            if (stopping or (stop.asked and saving and num_processes() == 1)) and not is_last:
                 raise KeyboardInterrupt
 
     # --- finish -----------------------------------------------------------------------------------------------
@@ -151,6 +161,15 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     save_model(run.model_dir, finished.generator, finished.config, card, examples=examples)
     num_trained = total_images - schedule.num_images(first_step)
     return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
+
+
+def _follow(course: Course, state: TrainState) -> None:
+    """Do the same steps beside the first process, which does all the rest."""
+    with StopRequest(patient=True) as stop:
+        while state.step < course.schedule.num_steps:
+            course.advance(state, course.batch(state))
+            if any_process(stop.asked) and state.step < course.schedule.num_steps:
+                raise KeyboardInterrupt
 
 
 def data_facts(dataset: PairDataset) -> DataFacts:
