@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import shlex
 import time
 from collections import Counter
@@ -16,9 +15,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from pix2pix_data import _options
-from pix2pix_data._hub_commands import check_can_push, push_and_tell
-from pix2pix_data._show_commands import report_new
-from pix2pix_data.build import BuildOptions, BuildSummary, build, plan_build
+from pix2pix_data._finish_command import end_build, reason_kind, tell_others
+from pix2pix_data._hub_commands import check_can_push
+from pix2pix_data.build import BuildOptions, Share, build, build_share, plan_build
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
@@ -40,6 +39,8 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("limit", _options.Limit, _DEFAULTS.limit),
     ("lossless", _options.Lossless, _DEFAULTS.lossless),
     ("workers", _options.Workers, None),
+    ("shard_index", _options.ShardIndex, None),
+    ("num_shards", _options.NumShards, None),
     ("max_failed", _options.MaxFailed, 0.1),
     ("overwrite", _options.Overwrite, False),
     ("push", _options.Push, None),
@@ -104,6 +105,8 @@ def _run(
     source: Path,
     out: Path | None,
     workers: int | None,
+    shard_index: int | None,
+    num_shards: int | None,
     max_failed: float,
     overwrite: bool,
     push: str | None,
@@ -116,6 +119,7 @@ def _run(
     out = out or Path(maker.default_name(source, name))
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
+    share = _share(shard_index, num_shards, overwrite=overwrite, push=push)
     if push is not None:
         check_can_push(push)
     workers = workers or default_workers()
@@ -126,55 +130,38 @@ def _run(
         say(note)
     if dry_run:
         _tell_failed(plan.failed)
-        _tell_others(plan.others)
+        tell_others(plan.others)
+        return
+    if share is not None:
+        made = build_share(plan, maker, source, out, share, workers=workers)
+        told = f"the share of job {share.index} of {share.num} is made" if made else "already complete"
+        result(f"{told}, in {duration(time.monotonic() - start)}")
+        result(f"when all jobs have ended: p2p-data finish {shlex.quote(str(out))}")
         return
     summary = build(plan, maker, source, out, workers=workers, overwrite=overwrite)
-    if not summary.was_complete or not (out / "report.html").is_file():
-        report_new(out, photos=source)
     num_unused = sum(isinstance(one, Unused) for one in plan.failed)
-    num_failed = summary.num_failed - num_unused
-    _tell(summary, out, time.monotonic() - start, num_unused)
-    settings = " ".join(f"--set {one}" for one in (f"data.path={shlex.quote(str(out))}", *maker.recipe_settings))
-    result(f"next: p2p-train recipes/{maker.recipe}.toml {settings}")
-    if num_failed > max_failed * (sum(summary.num_pairs.values()) + num_failed):
-        say(f"more than {max_failed:.0%} failed, which --max-failed says is too many{'; not pushed' if push else ''}")
-        raise typer.Exit(3)
+    recipe = (maker.recipe, *maker.recipe_settings)
+    end_build(summary, out, source, recipe, start=start, num_unused=num_unused, max_failed=max_failed, push=push)
+
+
+def _share(index: int | None, num: int | None, *, overwrite: bool, push: str | None) -> Share | None:
+    if index is None and num is None:
+        return None
+    if index is None or num is None:
+        raise UsageError("--shard-index and --num-shards go together", fix="give both, or neither")
+    if overwrite:
+        raise UsageError("one of many jobs cannot overwrite what the others make", fix="choose another --out")
     if push is not None:
-        push_and_tell(out, push)
+        raise UsageError("one of many jobs has no dataset to push", fix="give --push to p2p-data finish")
+    return Share(index, num)
 
 
 def _tell_failed(failed: Sequence[Failed]) -> None:
     """Say what gives no pair: each reason with how often it holds, and what it holds for first."""
-    for kind, num in Counter(_kind(one.reason) for one in failed).most_common():
+    for kind, num in Counter(reason_kind(one.reason) for one in failed).most_common():
         say(f"  {num} x {kind}")
-        examples = [one for one in failed if _kind(one.reason) == kind][:_MOST_EXAMPLES]
+        examples = [one for one in failed if reason_kind(one.reason) == kind][:_MOST_EXAMPLES]
         for one in examples:
             say(f"      {one.source}{one.reason.removeprefix(kind)}")
         if num > len(examples):
             say("      ...")
-
-
-def _kind(reason: str) -> str:
-    return reason.partition(":")[0]
-
-
-def _tell(summary: BuildSummary, out: Path, elapsed_s: float, num_unused: int) -> None:
-    num_pairs = sum(summary.num_pairs.values())
-    counts = ", ".join(f"{num} {split}" for split, num in summary.num_pairs.items())
-    done = "already complete" if summary.was_complete else f"in {duration(elapsed_s)}"
-    left_out = f"{num_unused} photos not used, " if num_unused else ""
-    result(f"{num_pairs} pairs ({counts}), {left_out}{summary.num_failed - num_unused} failed, {done}")
-    if summary.num_failed:
-        lines = (out / "failures.jsonl").read_text().splitlines()
-        reasons = Counter(_kind(json.loads(line)["reason"]) for line in lines)
-        for reason, num in reasons.most_common(5):
-            result(f"  {num} x {reason}")
-        result(f"  each one: {out / 'failures.jsonl'}")
-    _tell_others(summary.others)
-    result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
-
-
-def _tell_others(others: list[str]) -> None:
-    if others:
-        more = ", ..." if len(others) > 3 else ""
-        say(f"  {len(others)} other files are no pictures: {', '.join(others[:3])}{more}")

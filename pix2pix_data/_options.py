@@ -33,6 +33,13 @@ Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Use the fir
 Lossless = Annotated[bool, typer.Option("--lossless", help="Store B as PNG instead of JPEG quality 95.")]
 Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.", show_default="one for each core")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that was made differently.")]
+ShardIndex = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="I", help="As job I of N, from 0, make a share of the dataset in --out; then p2p-data finish."
+    ),
+]
+NumShards = Annotated[int | None, typer.Option(min=1, metavar="N", help="How many such jobs there are.")]
 Push = Annotated[
     str | None,
     typer.Option(

@@ -1,28 +1,29 @@
 """From a folder of photos to a dataset: plan, split, fit, shards, finish. A killed build goes on where it stood.
 
 While a build runs, `.build/` in the output folder holds what it is a build of, the fitted maker, and for each finished
-shard its outcome; a shard is done when that outcome exists. `build.json` is written last.
+shard its outcome; a shard is done when that outcome exists. Several machines may build one dataset, each its share of
+the shards; `closing` then makes it whole.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pix2pix_data import __version__
-from pix2pix_data.atomic import write_file, write_json
+from pix2pix_data.atomic import write_json, write_once
 from pix2pix_data.build_claim import claim
+from pix2pix_data.closing import BuildSummary, Closing, close, write_closing
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.errors import BuildError, UsageError
+from pix2pix_data.errors import UsageError
 from pix2pix_data.grouping import NEAR_DUPLICATES, Grouped, group_plans, parse_group_by
 from pix2pix_data.maker import PairMaker, learned_fields
-from pix2pix_data.pair import Failed, Other, PairPlan
-from pix2pix_data.provenance import named
-from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
+from pix2pix_data.pair import Failed, Other, PairPlan, Unused
+from pix2pix_data.provenance import command_line, named
+from pix2pix_data.split_lock import read_lock, torn_groups
 from pix2pix_data.splits import assign_splits, first_plans, splits_fingerprint, splits_of_folders
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from pix2pix_data.engines.local import Tick
     from pix2pix_data.photo_prints import Prints
 
-__all__ = ["BuildOptions", "BuildSummary", "Plan", "build", "divide", "plan_build"]
+__all__ = ["BuildOptions", "Plan", "Share", "build", "build_share", "divide", "plan_build"]
 
 _FORMAT_VERSION = 1
 
@@ -102,13 +103,21 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class BuildSummary:
-    """How a build ended."""
+class Share:
+    """The shards that one of `num` jobs makes: number `index`, and every `num`-th after it, counted from 0.
 
-    num_pairs: dict[str, int]
-    num_failed: int
-    others: list[str] = field(default_factory=list)
-    was_complete: bool = False
+    Raises
+    ------
+    UsageError
+        If there is no such job.
+    """
+
+    index: int
+    num: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.num:
+            raise UsageError(f"--shard-index {self.index} is none of 0 to {self.num - 1}", fix="count the jobs from 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,25 +249,72 @@ def build(
     BuildError
         If `out` holds something else, or no photo gave a pair.
     """
+    if _claimed_complete(plan, out, overwrite=overwrite):
+        record = json.loads((out / "build.json").read_text())
+        return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete=True)
+    closing = _make_shards(plan, maker, source, out, Share(0, 1), workers)
+    return close(out, closing)
+
+
+def build_share(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Share, *, workers: int) -> bool:
+    """Make one job's share of the shards of a plan in `out`, a folder that all jobs see; `close` makes them a dataset.
+
+    The jobs may run in any order, at once, and again. Parameters and errors are those of `build`.
+
+    Returns
+    -------
+    bool
+        False where the dataset was complete before.
+    """
+    if _claimed_complete(plan, out, overwrite=False):
+        return False
+    _make_shards(plan, maker, source, out, share, workers)
+    return True
+
+
+def _claimed_complete(plan: Plan, out: Path, *, overwrite: bool) -> bool:
+    return claim(out, out / ".build", plan.identity, overwrite=overwrite)
+
+
+def _make_shards(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Share, workers: int) -> Closing:
     from pix2pix_data.engines.local import run_local
 
     state = out / ".build"
-    if claim(out, state, plan.identity, overwrite=overwrite):
-        return _summary(json.loads((out / "build.json").read_text()), plan, was_complete=True)
     maker = _fitted(maker, plan.splits["train"], state)
     with maker.at_work(workers) as sent:
         shards = _shards(plan, sent, source, out, state, lossless=plan.identity["options"]["lossless"])
-        waiting = [shard for shard in shards if not shard.outcome_path.is_file()]
-        num_done = plan.num_pairs - sum(len(shard.plans) for shard in waiting)
-        with ProgressLine("Making pairs", plan.num_pairs, unit="photos", done=num_done) as progress:
+        closing = _closing(plan, maker, source, [shard.path.name for shard in shards])
+        write_closing(state, closing, plan.splits)
+        ours = shards[share.index :: share.num]
+        waiting = [shard for shard in ours if not shard.outcome_path.is_file()]
+        num_pairs, num_waiting = (sum(len(shard.plans) for shard in some) for some in (ours, waiting))
+        with ProgressLine("Making pairs", num_pairs, unit="photos", done=num_pairs - num_waiting) as progress:
             run_local(_make_shard, waiting, workers=workers, tick=progress.advance)
-    return _finish(plan, maker, shards, source, out, state)
+    return closing
+
+
+def _closing(plan: Plan, maker: PairMaker, source: Path, shards: list[str]) -> Closing:
+    options = BuildOptions(**plan.identity["options"])
+    return Closing(
+        identity=plan.identity,
+        shards=shards,
+        failed=[_line(one, source) for one in plan.failed],
+        others=plan.others,
+        num_unused=sum(isinstance(one, Unused) for one in plan.failed),
+        told="\n".join([command_line(plan.identity["maker"], maker, source, options), *plan.notes]),
+        about=maker.sides(),
+        modes=list(maker.modes),
+        extra_files=dict(maker.extra_files()),
+        recipe=[maker.recipe, *maker.recipe_settings],
+        source=str(source.resolve()),
+        lock=None if plan.lock is None else str(plan.lock.resolve()),
+    )
 
 
 def _fitted(maker: PairMaker, plans: Sequence[PairPlan], state: Path) -> PairMaker:
-    record = state / "maker.json"  # kept, so that a build that goes on uses the same palette to the bit
+    record = state / "maker.json"  # kept, so that all who go on use the same palette to the bit
     if not record.is_file():
-        write_file(record, maker.fitted(plans).model_dump_json(include=learned_fields(maker)))
+        write_once(record, maker.fitted(plans).model_dump_json(include=learned_fields(maker)))
     return type(maker).model_validate(maker.model_dump() | json.loads(record.read_text()))
 
 
@@ -298,49 +354,3 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
 
 def _line(failed: Failed, source: Path) -> str:
     return Failed(failed.key, _shown(failed.source, source), failed.reason).to_line()
-
-
-# --- finish -----------------------------------------------------------------------------------------------------
-
-
-def _finish(plan: Plan, maker: PairMaker, shards: list[_Shard], source: Path, out: Path, state: Path) -> BuildSummary:
-    from pix2pix_data.card import write_card
-    from pix2pix_data.dataset import ParquetDataset
-    from pix2pix_data.preview import write_preview
-    from pix2pix_data.provenance import command_line
-
-    failed = [_line(one, source) for one in plan.failed]
-    num_pairs = dict.fromkeys(plan.splits, 0)
-    for shard in shards:
-        outcome = json.loads(shard.outcome_path.read_text())
-        num_pairs[shard.path.name.split("-")[0]] += outcome["pairs"]
-        failed += outcome["failed"]
-    num_pairs = {split: num for split, num in num_pairs.items() if num}
-    write_file(out / "failures.jsonl", "".join(failed))
-    if "train" not in num_pairs:
-        raise BuildError("not one photo gave a pair to train on", where=out / "failures.jsonl", fix="read the reasons")
-
-    record = {"identity": plan.identity, "pairs": num_pairs, "failed": len(failed), "others": plan.others}
-    for name, text in maker.extra_files().items():
-        write_file(out / name, text)
-    write_preview(ParquetDataset(out), out / "preview.png")
-    options = BuildOptions(**plan.identity["options"])
-    told = "\n".join([command_line(plan.identity["maker"], maker, source, options), *plan.notes])
-    card = write_card(out.resolve().name, _sides(maker), told, num_pairs, len(failed), modes=maker.modes)
-    write_file(out / "README.md", card)
-    for left_behind in (*out.glob(".*.part"), *(out / "data").glob(".*.part")):  # by a process that was killed
-        left_behind.unlink(missing_ok=True)
-    if plan.lock is not None:
-        write_lock(plan.lock, read_lock(plan.lock), plan.splits)
-    write_json(out / "build.json", record)
-    shutil.rmtree(state)
-    return _summary(record, plan, was_complete=False)
-
-
-def _sides(maker: PairMaker) -> str:
-    """Say what A and B are: what stands behind the colon in a maker's help."""
-    return maker.summary().rpartition(": ")[2]
-
-
-def _summary(record: dict[str, Any], plan: Plan, *, was_complete: bool) -> BuildSummary:
-    return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete)

@@ -36,8 +36,11 @@ def claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) 
     BuildError
         If it holds something else.
     """
-    complete, unfinished = _identity_in(out / "build.json"), _identity_in(state / "build.json")
-    if complete is None and unfinished is None and not _is_free(out):
+    # In this order, since other jobs of the same build may begin or end it between two of these looks.
+    was_free = _is_free(out)
+    unfinished = _identity_in(state / "build.json")
+    complete = _identity_in(out / "build.json")
+    if complete is None and unfinished is None and not was_free:
         raise BuildError("the output holds other things", where=out, fix="choose another --out")
     found = complete or unfinished
     if found is not None and not overwrite:
@@ -91,5 +94,6 @@ def _clear(out: Path, state: Path) -> None:
     if (out / "build.json").is_file():
         (out / "build.json").replace(state / "build.json")
     shards = (path for split in SPLITS for path in (out / "data").glob(f"{split}-*-of-*.parquet"))
-    for path in (*state.glob("*-of-*.json"), state / "maker.json", out / "fixes.jsonl", *shards):
+    ours = (state / "maker.json", state / "closing.json", state / "splits.lock", out / "fixes.jsonl")
+    for path in (*state.glob("*-of-*.json"), *ours, *shards):
         path.unlink(missing_ok=True)

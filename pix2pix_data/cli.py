@@ -11,6 +11,7 @@ import pix2pix_data.makers  # noqa: F401 - registers the makers
 from pix2pix_data import _options
 from pix2pix_data._check_command import add_check_command
 from pix2pix_data._command import maker_command
+from pix2pix_data._finish_command import add_finish_command
 from pix2pix_data._hub_commands import add_hub_commands
 from pix2pix_data._layout_commands import add_layout_commands
 from pix2pix_data._show_commands import add_show_commands, report_new
@@ -141,6 +142,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 add_check_command(app)
+add_finish_command(app)
 add_hub_commands(app)
 add_layout_commands(app)
 add_show_commands(app)

@@ -158,7 +158,7 @@ def test_sample_writes_photos_that_build(p2p_data, tmp_path):
     assert p2p_data("sample", "photos").returncode == 1
 
 
-OTHER_COMMANDS = "check export fetch import push report sample show split strokes".split()
+OTHER_COMMANDS = "check export fetch finish import push report sample show split strokes".split()
 
 
 HELP = """
@@ -227,9 +227,18 @@ FLOORS = [
     | {"edges", "scenes", "terminal_pictures", "side_facts"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export", "redraw"},
-    {"build", "build_claim", "resplit", "check", "checks", "fixes", "importing"}
+    {"build", "build_claim", "closing", "resplit", "check", "checks", "fixes", "importing"}
     | {"hub", "hub_files", "hub_push", "hub_faults", "pushing", "fetching", "public_sets"},
-    {"_options", "_command", "_check_command", "_hub_commands", "_layout_commands", "_show_commands", "cli"}
+    {
+        "_options",
+        "_command",
+        "_finish_command",
+        "_check_command",
+        "_hub_commands",
+        "_layout_commands",
+        "_show_commands",
+        "cli",
+    }
     | {"__main__"},
 ]
 
