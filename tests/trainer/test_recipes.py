@@ -142,7 +142,7 @@ def test_recipe_has_the_settings_of_its_source_and_says_its_steps(
 
 def test_what_a_maker_names_as_its_recipe_makes_b_from_a():
     for maker in {PAIR_MAKERS.get(name) for name in PAIR_MAKERS.names()}:
-        assert BY_NAME[maker.recipe].data.direction == "AtoB", maker
+        assert BY_NAME[maker.trained_by].data.direction == "AtoB", maker
 
 
 def test_what_a_public_set_names_as_its_recipe_makes_the_photo_or_the_night():
