@@ -57,7 +57,7 @@ class PublishedDrawings:
     """
 
     scales = (0.7, 1.4)
-    upright_scales = (1.0, 1.0, 2.0)
+    upright_scales = (2 / 3, 1.0, 1.0, 1.5)
 
     def __init__(self, paths: list[Path], upright_share: float) -> None:
         self.upright_share = upright_share

@@ -2,7 +2,8 @@
 
     python tools/edge_detector/recover.py pix2pix_data/edges/weights/tiny.onnx recovered.pt
 
-The file holds no norms, no sides, and weights in half precision; `finetune.py` needs no more.
+The file holds no norms, no sides, and weights in 8 and 16 bits. `finetune.py` needs no more; `unfold.py` puts norms
+back, for `train.py`.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ def recovered(path: Path) -> tuple[dict[str, Tensor], float]:
     network = EdgeNetwork(norms=False)
     own = network.state_dict()
     shift = 0.0
-    for initializer in model.graph.initializer:
-        values = torch.from_numpy(numpy_helper.to_array(initializer).astype(np.float32))
-        name = initializer.name.removeprefix("network.").removesuffix("_half")
-        if name in own:
-            own[name] = values
+    stored = {
+        initializer.name.removeprefix("network."): torch.from_numpy(
+            numpy_helper.to_array(initializer).astype(np.float32)
+        )
+        for initializer in model.graph.initializer
+    }
+    for name, values in stored.items():
+        layer = name.removesuffix("_half").removesuffix("_multiples")
+        if layer in own:
+            own[layer] = values * stored[f"{layer}_steps"] if name.endswith("_multiples") else values
         elif values.ndim == 0:
             shift = float(values)
     return own, shift

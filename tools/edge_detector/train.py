@@ -119,7 +119,8 @@ def train(options: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = EdgeNetwork(options.encoder, options.decoder)
     if options.init:
-        network.load_state_dict(torch.load(options.init, weights_only=True)["average"])
+        # Sides are for training alone: an exported file has none.
+        network.load_state_dict(torch.load(options.init, weights_only=True)["average"], strict=False)
     network = network.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -147,7 +148,10 @@ def train(options: argparse.Namespace) -> None:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, options.steps, options.learning_rate)
         photos = photos.to(device, memory_format=torch.channels_last, non_blocking=True)
-        total, own = deep_loss(parallel(photos), target.to(device), counts.to(device), options.balance)
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.bfloat16):
+            logits, sides = parallel(photos)
+        outputs = logits.float(), [side.float() for side in sides]
+        total, own = deep_loss(outputs, target.to(device), counts.to(device), options.balance)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
@@ -199,6 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--upright-share", type=float, default=0.0, help="how many of these are neither turned nor scaled"
     )
+    parser.add_argument("--bfloat16", action="store_true", help="twice as fast or more on a GPU or a CPU with AMX")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1, help="per process")
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare crops; 12 with a GPU")

@@ -2,7 +2,7 @@
 
     python tools/edge_detector/widen.py stage3/checkpoint.pt wide.pt
 
-Takes the weights of a network with fewer channels in its finest levels than network.py has, and writes a checkpoint for
+Takes the weights of a network with fewer channels in some levels than network.py has, and writes a checkpoint for
 `train.py --init`: some channels are there twice, and what reads them takes a random part from either.
 """
 
@@ -25,6 +25,12 @@ _FOLLOWS = {
     "levels.1.2.body.0": ("e1", "inner2"),
     "levels.1.2.body.1": ("inner2", "e1"),
     "levels.2.0": ("e1", "e2"),
+    "levels.2.1.body.0": ("e2", "inner3"),
+    "levels.2.1.body.1": ("inner3", "e2"),
+    "levels.2.2.body.0": ("e2", "inner4"),
+    "levels.2.2.body.1": ("inner4", "e2"),
+    "levels.3.0": ("e2", "e3"),
+    "lateral.2": ("e2", "d2"),
     "lateral.0": ("e0", "d0"),
     "lateral.1": ("e1", "d1"),
     "top_down.0": ("d1", "d0"),
@@ -44,7 +50,7 @@ def widened(narrow: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
     twins from staying twins.
     """
     generator = torch.Generator().manual_seed(seed)
-    wide = EdgeNetwork().state_dict()
+    wide = EdgeNetwork(norms="stem.1.weight" in narrow).state_dict()
     twins: dict[str, tuple[Tensor, Tensor]] = {}
 
     def choose(channels: str, old: int, new: int) -> tuple[Tensor, Tensor]:
