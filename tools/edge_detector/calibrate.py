@@ -3,8 +3,8 @@
     PYTHONPATH=benchmarks python tools/edge_detector/calibrate.py tiny.onnx --data ../shared/data
 
 Takes an ONNX file that was written with a shift of 0, and the pairs of published drawings that training left out.
-Unshifted log odds are so high that the detector lifts none of them. Precision equals recall where as much is drawn as was
-published; F1 is flat there, and a little higher where less is drawn.
+Unshifted log odds are so high that the detector lifts none of them. Precision equals recall where as much is drawn as
+was published; F1 is flat there, and a little higher where less is drawn.
 """
 
 from __future__ import annotations
