@@ -3,12 +3,16 @@
     python benchmarks/loader.py --data ../shared/data/facades
 
 Both read side-by-side JPEG files at 286 px and cut 256 px out of them. Theirs decodes each file anew at every epoch;
-ours decodes once, and cuts later epochs out of the cache. Processor time, in turn on one thread; medians over rounds.
+ours decodes once, and cuts later epochs out of the cache, which lies in memory or in the files of an earlier run.
+Processor time, in turn on one thread; medians over rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import resource
 import sys
 import tempfile
@@ -25,12 +29,13 @@ from PIL import Image
 
 from pix2pix_data.console import exit_with_errors_told, result
 from pix2pix_data.dataset import open_dataset
+from pix2pix_model import data
 from pix2pix_model.data import PairCache, cut, draw_cuts
+from pix2pix_model.pixel_files import FOLDER_VARIABLE
 from pix2pix_model.recipe import DataSettings
 
 LOAD_PX, CROP_PX = 286, 256
 BATCHES = (1, 4, 16)
-CPU = torch.device("cpu")
 
 
 def main() -> None:
@@ -41,36 +46,55 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="epochs from the cache in a round")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = DataSettings(path=options.data, load_size=LOAD_PX, crop_size=CROP_PX)
-    dataset = open_dataset(options.data)
-    paths = sorted((options.data / "train").glob("*.jpg"))
+    data.WORTH_KEEPING_S = 0.0  # facades are decoded too soon to be kept
+    with tempfile.TemporaryDirectory() as kept:
+        compare(options.data, options.rounds, options.epochs, kept)
 
+
+def compare(folder: Path, num_rounds: int, num_epochs: int, kept: str) -> None:
+    """Measure all routes in turn; pixels are kept in the folder `kept`."""
+    settings = DataSettings(path=folder, load_size=LOAD_PX, crop_size=CROP_PX)
+    paths = sorted((folder / "train").glob("*.jpg"))
     authors = AuthorsDataset(paths, load_size=LOAD_PX, crop_size=CROP_PX)
-    num_pairs, num_cached = len(paths), len(paths) * options.epochs
-    theirs, first = [], []
-    cut_only: list[float] = []
-    cached: dict[int, list[float]] = {batch: [] for batch in BATCHES}
-    for _ in range(options.rounds):
-        theirs.append(pairs_per_s(num_pairs, lambda: [authors[i] for i in range(num_pairs)]))
-        with tempfile.TemporaryDirectory() as work:
-            start = time.process_time()
-            cache = PairCache(dataset, settings, split="train", spill_dir=Path(work))
-            epochs(cache, num_pairs, 1, 1)
-            first.append(num_pairs / (time.process_time() - start))
-        for batch, speeds in cached.items():
-            speeds.append(pairs_per_s(num_cached, partial(epochs, cache, num_pairs, batch, options.epochs)))
-        cut_only.append(pairs_per_s(num_cached, partial(cuts, cache, settings, num_pairs, options.epochs)))
+    num_pairs, num_cached = len(paths), len(paths) * num_epochs
+    opened(settings, kept)
+    mapped, cache = opened(settings, kept), opened(settings)
+    theirs, first, next_run, cut_only = (list[float]() for _ in range(4))
+    routes = {
+        **{f"ours, later epochs, batches of {batch}": (cache, batch) for batch in BATCHES},
+        "    batches of 4, from kept files": (mapped, 4),
+    }
+    cached: dict[str, list[float]] = {name: [] for name in routes}
+    for _ in range(num_rounds):
+        theirs.append(pairs_per_s(num_pairs, partial(read_all, authors)))
+        first.append(pairs_per_s(num_pairs, lambda: epochs(opened(settings), num_pairs, 1, 1)))
+        next_run.append(pairs_per_s(num_pairs, lambda: epochs(opened(settings, kept), num_pairs, 1, 1)))
+        for name, (source, batch) in routes.items():
+            cached[name].append(pairs_per_s(num_cached, partial(epochs, source, num_pairs, batch, num_epochs)))
+        cut_only.append(pairs_per_s(num_cached, partial(cuts, cache, settings, num_pairs, num_epochs)))
 
     sizes = f"{LOAD_PX} -> {CROP_PX} px"
-    result(f"{num_pairs} pairs of {options.data / 'train'}, {sizes}, {options.rounds} rounds, one thread")
-    result(f"{'':<48} {'pairs/s':>9} {'spread':>15} {'ratio':>7}")
+    result(f"{num_pairs} pairs of {folder / 'train'}, {sizes}, {num_rounds} rounds, one thread")
+    result(f"{'':<40} {'pairs/s':>9} {'spread':>15} {'ratio':>7}")
     print_row("the authors' dataset class, each epoch", theirs, theirs)
     print_row("ours, the first epoch", first, theirs)
-    for batch, speeds in cached.items():
-        print_row(f"ours, later epochs, batches of {batch}", speeds, theirs)
+    print_row("ours, the first epoch of the next run", next_run, theirs)
+    for name, speeds in cached.items():
+        print_row(name, speeds, theirs)
     print_row("    of which cut and mirrored, still in bytes", cut_only, theirs)
     far = furthest(cache, paths)
-    result(f"pixels at load size: at most {far} of 255 from theirs; memory {peak_mb():.0f} MB at most")
+    same = all(np.array_equal(cache.stored(i), mapped.stored(i)) for i in range(num_pairs))
+    result(
+        f"pixels at load size: at most {far} of 255 from theirs; those kept in files are {'' if same else 'NOT '}equal"
+    )
+    result(f"memory {peak_mb():.0f} MB at most")
+
+
+def opened(settings: DataSettings, kept: str = "") -> PairCache:
+    """Begin as a run does, with a folder where pixels are kept, or none."""
+    os.environ[FOLDER_VARIABLE] = kept
+    with contextlib.redirect_stderr(io.StringIO()):
+        return PairCache(open_dataset(settings.path), settings, split="train", device=torch.device("cpu"))
 
 
 def pairs_per_s(num_pairs: int, do: Callable[[], object]) -> float:
@@ -79,13 +103,18 @@ def pairs_per_s(num_pairs: int, do: Callable[[], object]) -> float:
     return num_pairs / (time.process_time() - start)
 
 
+def read_all(authors: AuthorsDataset) -> None:
+    for i in range(len(authors)):
+        authors[i]
+
+
 def epochs(cache: PairCache, num_pairs: int, batch: int, num_epochs: int) -> None:
     """Make all batches of some epochs, as a step takes them."""
     rng = np.random.default_rng(0)
     for _ in range(num_epochs):
         order = rng.permutation(num_pairs)
         for start in range(0, num_pairs, batch):
-            cache.batch(order[start : start + batch], rng, CPU)
+            cache.batch(order[start : start + batch], rng)
 
 
 def cuts(cache: PairCache, settings: DataSettings, num_pairs: int, num_epochs: int) -> None:

@@ -1,4 +1,4 @@
-"""Where downloads are kept, to be fetched once."""
+"""Where is kept what is fetched or decoded once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """Return where downloads are kept: $P2P_CACHE, or ~/.cache/pix2pix-kit."""
+    """Return where downloads and decoded pixels are kept: $P2P_CACHE, or ~/.cache/pix2pix-kit."""
     given = os.environ.get("P2P_CACHE")
     return Path(given).expanduser() if given else Path.home() / ".cache" / "pix2pix-kit"

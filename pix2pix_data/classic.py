@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of
+from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of, stamp_of
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import read_rgb
 from pix2pix_data.listing import keys_of, list_photos
@@ -22,8 +22,8 @@ class ClassicDataset(PairDataset):
         self.path = path
         self._files = files
         self.num_pairs = {split: len(pairs) for split, pairs in files.items()}
-        paths = (file for pairs in files.values() for _, sides in pairs for file in sides)
-        self.fingerprint = fingerprint_of(paths, path)
+        paths = [file for pairs in files.values() for _, sides in pairs for file in sides]
+        self.fingerprint, self.stamp = fingerprint_of(paths, path), stamp_of(paths)
         self.doubt = _doubt(files["train"][0][1])
 
     def _keys(self, split: str) -> list[str]:

@@ -156,6 +156,8 @@ class PairDataset(ABC):
         Pairs in each split that there is, in the order train, validation, test.
     fingerprint : str
         Changes whenever the pairs change.
+    stamp : str
+        Changes whenever a file of the pairs is written anew, too, even if its size stays.
     doubt : str or None
         Why this may be no paired dataset at all, for the user to judge.
     modes : (str, str)
@@ -165,6 +167,7 @@ class PairDataset(ABC):
     path: Path
     num_pairs: dict[str, int]
     fingerprint: str
+    stamp: str
     doubt: str | None = None
     modes: tuple[str, str] = ("RGB", "RGB")
 
@@ -214,7 +217,8 @@ class ParquetDataset(PairDataset):
         self.num_pairs = {split: num for split, num in self.num_pairs.items() if num}
         if not self.num_pairs:
             raise FormatError("the dataset holds no pairs", where=path)
-        self.fingerprint = fingerprint_of((file for files in self._files.values() for file in files), path)
+        files = [file for files in self._files.values() for file in files]
+        self.fingerprint, self.stamp = fingerprint_of(files, path), stamp_of(files)
         self.modes = _modes(next(iter(self._files.values()))[0])
 
     def _keys(self, split: str) -> list[str]:
@@ -271,6 +275,15 @@ def fingerprint_of(files: Iterable[Path], root: Path) -> str:
         name = os_independent(file, root)
         digest.update(f"{name}\0{file.stat().st_size}\n".encode("utf-8", "backslashreplace"))
     return digest.hexdigest()[:16]
+
+
+def stamp_of(files: Iterable[Path]) -> str:
+    """Hash the places, sizes and times of files."""
+    digest = hashlib.sha256()
+    for file in files:
+        facts = file.stat()
+        digest.update(f"{file.absolute()}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
 
 
 def os_independent(file: Path, root: Path) -> str:

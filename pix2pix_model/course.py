@@ -28,7 +28,7 @@ class Course:
     def batch(self, state: TrainState) -> Batch:
         """Make the batch of the step that comes next."""
         jitter = rng_for("jitter", self.recipe.train.seed, state.step)
-        return self.cache.batch(self.schedule.pairs(state.step), jitter, state.device.torch_device)
+        return self.cache.batch(self.schedule.pairs(state.step), jitter)
 
     def advance(self, state: TrainState, batch: Batch) -> dict[str, Tensor]:
         """Do that step, and return what `train_step` does."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -20,11 +22,12 @@ from pix2pix_model.views import View, views_of
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
 
-__all__ = ["DType", "PairReader", "Row", "in_step", "same_shape"]
+__all__ = ["Form", "PairReader", "Row", "in_step", "same_shape"]
 
 Row: TypeAlias = tuple[EncodedPair, ...]
 """A pair of the dataset, and those of the same key of the further ones."""
-DType: TypeAlias = np.dtype[np.generic]
+Form: TypeAlias = tuple[tuple[int, ...], np.dtype[np.generic]]
+"""Shape and dtype of an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,19 @@ class PairReader:
         self._slots.append(_Slot(source, side, view))
         return len(self._slots) - 1
 
-    def forms(self, size: PictureSize) -> list[tuple[tuple[int, ...], DType]]:
+    def forms(self, size: PictureSize) -> list[Form]:
         """Return shape and dtype of what is stored of a pair of a size."""
         return [((*size, slot.view.num_stored), slot.view.dtype) for slot in self._slots]
+
+    def name_of_pixels(self, split: str, size: PictureSize) -> str:
+        """Name what is stored of a split at a size: another name wherever these, or words about them, could differ."""
+        facts = [
+            *(dataset.stamp for dataset in self._datasets),
+            *(f"{slot.source}{slot.side}{slot.view.file}{slot.view.stored_as}" for slot in self._slots),
+            *(split, size, self._settings.resize, self._settings.levels),
+            *(version(name) for name in ("pix2pix-kit", "pillow", "opencv-python", "numpy")),
+        ]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
     def rows(self, split: str, wanted: Collection[int] | None = None) -> Iterator[Row]:
         """Read a split in its fixed order without decoding: all of it, or the `wanted` positions alone.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from pix2pix_data.console import ProgressLine, say
+from pix2pix_data.console import ProgressLine, duration, say
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import CheckpointError
 from pix2pix_data.side_facts import side_facts
@@ -84,7 +84,9 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     send_first_weights([*state.networks.values()])
     first_step = state.step
     if not is_first():
-        _follow(Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", spill_dir=run.path)), state)
+        _follow(
+            Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", device=device.torch_device)), state
+        )
         num_trained = schedule.num_images(state.step) - schedule.num_images(first_step)
         return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
     with full_disk_told(run.path):
@@ -96,7 +98,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     config = model_config(recipe, dataset)
     if samples.split == "train":
         say("There is no validation split: nothing is measured, and the samples show pairs that are trained on")
-    course = Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", spill_dir=run.path))
+    course = Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", device=device.torch_device))
 
     # --- train ------------------------------------------------------------------------------------------------
     num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
@@ -112,6 +114,8 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
             with clock.batch():
                 batch = course.batch(state)
             state.means.add(course.advance(state, batch))
+            if state.step == first_step + 1:
+                say(f"The first step was given after {duration(time.monotonic() - start_s)}")
             is_last = state.step == schedule.num_steps
             num_images = schedule.num_images(state.step)
             progress.set(num_images)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+os.environ["P2P_CACHE"] = ""  # tests leave nothing in the user's cache
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: busy cores make spinning slow
 
 import cv2

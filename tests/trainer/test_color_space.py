@@ -82,8 +82,8 @@ def test_picture_is_seen_as_the_gray_of_its_lightness():
 
 def test_lightness_comes_from_the_target_which_is_kept_alone(dataset, tmp_path):
     settings = DataSettings(path=dataset.path, load_size=36, crop_size=32, b_as="lab")
-    cache = PairCache(dataset, settings, split="train", spill_dir=tmp_path)
-    batch = cache.batch(np.array([0, 1]), np.random.default_rng(0), torch.device("cpu"))
+    cache = PairCache(dataset, settings, split="train", device=torch.device("cpu"))
+    batch = cache.batch(np.array([0, 1]), np.random.default_rng(0))
     assert batch.a.shape == (2, 1, 32, 32)
     assert batch.b.shape == (2, 2, 32, 32)
     assert [kept.shape for kept in cache._stored] == [(7, 36, 36, 3)]

@@ -61,8 +61,8 @@ def settings(path: Path, **changes: object) -> DataSettings:
 
 
 def batch_of(path: Path, indices: list[int], **changes: object):
-    cache = PairCache(open_dataset(path), settings(path, **changes), split="train", spill_dir=path)
-    return cache.batch(np.array(indices), np.random.default_rng(0), DEVICE), cache
+    cache = PairCache(open_dataset(path), settings(path, **changes), split="train", device=DEVICE)
+    return cache.batch(np.array(indices), np.random.default_rng(0)), cache
 
 
 def bytes_of(cache: PairCache) -> int:
@@ -219,8 +219,8 @@ def test_inputs_are_stacked_in_the_order_of_the_recipe_whatever_the_splits(two):
 def test_all_sides_are_cut_and_mirrored_alike(two):
     one, other = two
     same = {"a_as": "gray16", "also": [f"{other}:B as gray16"], "load_size": [32, 40], "crop_size": [24, 24]}
-    cache = PairCache(open_dataset(one), settings(one, mirror=True, **same), split="train", spill_dir=one)
-    batch = cache.batch(np.array([0, 1, 2, 3] * 5), np.random.default_rng(0), DEVICE)
+    cache = PairCache(open_dataset(one), settings(one, mirror=True, **same), split="train", device=DEVICE)
+    batch = cache.batch(np.array([0, 1, 2, 3] * 5), np.random.default_rng(0))
     assert torch.equal(batch.a[:, 0], batch.a[:, 1])
     assert len({one.numpy().tobytes() for one in batch.a[::4, 0]}) > 1
 
