@@ -33,6 +33,14 @@ class Device:
     precision: str
     words: str
 
+    @property
+    def would_gain_by_bf16(self) -> bool:
+        """Whether this is a CPU that multiplies bf16 in hardware (AMX), and does not yet: a step is 2.5 times as fast."""
+        if self.torch_device.type != "cpu" or self.precision != "float32":
+            return False
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # not in older versions of torch
+        return bool(capabilities.get("amx_bf16"))
+
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context in which networks run in the chosen precision."""
         dtype = _DTYPES.get(self.precision, torch.float32)

@@ -18,6 +18,24 @@ def test_the_cpu_runs_in_float32_and_says_why():
     assert "as asked for" in device.words
 
 
+@pytest.mark.parametrize(
+    ("precision", "has_unit", "expected"),
+    [
+        ("auto", True, True),
+        ("auto", False, False),
+        ("bf16", True, False),
+    ],
+)
+def test_a_cpu_that_multiplies_in_bf16_is_known(monkeypatch, precision, has_unit, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_unit})
+    assert choose_device("cpu", precision).would_gain_by_bf16 is expected
+
+
+def test_a_torch_that_cannot_tell_is_taken_as_one_that_does_not(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not choose_device("cpu").would_gain_by_bf16
+
+
 @NO_GPU
 def test_without_a_gpu_the_cpu_is_chosen():
     assert "no GPU was found" in choose_device().words
