@@ -40,9 +40,11 @@ fmt: $(READY)  ## put the code in its form
 	$(BIN)/ruff format
 
 bench: $(READY)  ## the studies that print tables
+	$(BIN)/python benchmarks/train_step.py --rounds 5
+	$(BIN)/python benchmarks/loader.py --rounds 3 --epochs 3
+	$(BIN)/python benchmarks/start.py --rounds 3
 	$(BIN)/python benchmarks/published_edges.py
 	$(BIN)/python benchmarks/bsds.py
-	$(BIN)/python benchmarks/start.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) demo dist
