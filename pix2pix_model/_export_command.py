@@ -79,7 +79,7 @@ def export_model(
         typer.Option(
             metavar="FILE",
             help="For a page: onnxruntime-web as `npm pack` writes it, or the folder that it was unpacked to.",
-            show_default="fetched once from the npm registry",
+            show_default="fetched once by npm",
         ),
     ] = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""onnxruntime-web, which runs a model in the browser: found on this machine or fetched once, since it is not ours."""
+"""onnxruntime-web, which runs a model in the browser: found on this machine, or fetched once by npm."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import base64
 import hashlib
 import io
 import re
+import shutil
+import subprocess
 import tarfile
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pix2pix_data.atomic import write_file
 from pix2pix_data.cache_folder import cache_folder
-from pix2pix_data.console import ProgressLine, say
+from pix2pix_data.console import say
 from pix2pix_data.errors import FormatError, UsageError
 
 __all__ = ["TESTED", "Package", "Runtime", "find_runtime"]
@@ -24,35 +26,35 @@ _FILES = (_SCRIPT, _PROGRAM)
 _VERSION = re.compile(rb"ONNX Runtime Web v([0-9][0-9A-Za-z.-]*)")
 _HEAD_BYTES = 500  # of the script, in which it says its version
 _MOST_BYTES = 256 << 20
-_TIMEOUT_S = 30
-_CHUNK_BYTES = 1 << 20
-_MEGABYTE = 1_000_000
+_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A version on the npm registry.
+    """A version of the npm package.
 
     Attributes
     ----------
     version : str
-    url : str
     integrity : str
         SHA-512 as npm states it: base64.
     """
 
     version: str
-    url: str
     integrity: str
 
     @property
+    def npm_name(self) -> str:
+        return f"onnxruntime-web@{self.version}"
+
+    @property
     def file_name(self) -> str:
-        return self.url.rpartition("/")[2]
+        """What `npm pack` calls its file."""
+        return f"onnxruntime-web-{self.version}.tgz"
 
 
 TESTED = Package(
     "1.30.0",
-    "https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz",
     "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==",
 )
 """What the page was tested with (MIT, 33 MB, of which 14 are needed)."""
@@ -78,7 +80,7 @@ class Runtime:
 
 
 def find_runtime(given: Path | None, package: Package = TESTED) -> Runtime:
-    """Return the runtime that was given, else the one in the cache; the first time, fetch it from the npm registry.
+    """Return the runtime that was given, else the one in the cache; the first time, let npm fetch it.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def find_runtime(given: Path | None, package: Package = TESTED) -> Runtime:
     Raises
     ------
     UsageError
-        If what was given is not there, or there is none and the registry cannot be reached.
+        If what was given is not there, or there is none and npm is not there or cannot fetch it.
     FormatError
         If it is something else.
     """
@@ -155,26 +157,32 @@ def _not_it(where: Path, reason: str) -> FormatError:
 
 
 def _fetch(package: Package, kept: Path) -> bytes:
-    say(f"fetching onnxruntime-web {package.version} once, from {package.url} (licence: MIT), into {kept}")
-    content = io.BytesIO()
-    try:
-        with urllib.request.urlopen(package.url, timeout=_TIMEOUT_S) as answer:
-            total = int(answer.headers.get("Content-Length") or 0)
-            with ProgressLine("Fetching", total // _MEGABYTE, unit="MB") as line:
-                while (chunk := answer.read(_CHUNK_BYTES)) and content.tell() <= _MOST_BYTES:
-                    content.write(chunk)
-                    line.set(content.tell() // _MEGABYTE)
-    except OSError as error:  # of the network, of HTTP, of TLS
-        reason = str(getattr(error, "reason", "")) or str(error) or type(error).__name__
-        what = f"onnxruntime-web is not here yet, and cannot be fetched ({reason})"
-        raise UsageError(what, where=package.url, fix=_by_hand(package)) from None
-    digest = hashlib.sha512(content.getvalue()).digest()
-    if base64.b64encode(digest).decode() != package.integrity:
-        what = "what came is not what the npm registry holds: its checksum is another"
-        raise FormatError(what, where=package.url, fix=f"try again, or {_by_hand(package)}")
-    return content.getvalue()
+    """Let npm fetch the package, from wherever this machine's npm fetches packages."""
+    npm = shutil.which("npm")
+    if npm is None:
+        what = "onnxruntime-web is not here yet, and neither is npm (Node.js), which would fetch it"
+        raise UsageError(what, fix=f"install Node.js, or elsewhere: {_by_hand(package)}")
+    say(f"fetching {package.npm_name} once, by npm (licence: MIT), into {kept}")
+    with TemporaryDirectory() as folder:
+        command = [npm, "pack", package.npm_name, "--loglevel=error", "--no-update-notifier"]
+        try:
+            done = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S
+            )
+            reason = "" if done.returncode == 0 else done.stderr.strip().partition("\n")[0] or "it says nothing"
+        except subprocess.TimeoutExpired:
+            reason = f"it took more than {_TIMEOUT_S} s"
+        if reason:
+            what = f"onnxruntime-web is not here yet, and npm cannot fetch it ({reason})"
+            raise UsageError(what, fix=f"elsewhere: {_by_hand(package)}")
+        content = (Path(folder) / package.file_name).read_bytes()
+    if base64.b64encode(hashlib.sha512(content).digest()).decode() != package.integrity:
+        what = (
+            f"what npm fetched as {package.npm_name} is another file than the one that was tested: its checksum differs"
+        )
+        raise FormatError(what, fix=f"see where npm fetches from (npm config get registry), or {_by_hand(package)}")
+    return content
 
 
 def _by_hand(package: Package) -> str:
-    get = f"npm pack onnxruntime-web@{package.version}, or download {package.url}"
-    return f"{get}; then --runtime {package.file_name}"
+    return f"npm pack {package.npm_name}, then --runtime {package.file_name}"

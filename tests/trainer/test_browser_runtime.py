@@ -1,10 +1,12 @@
-"""onnxruntime-web: what is taken for it, and how it is fetched, from a registry on loopback."""
+"""onnxruntime-web: what is taken for it, and how npm fetches it, from a registry on loopback."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
+import json
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -41,16 +43,17 @@ def write_folder(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Hands out one package, whatever is asked for."""
+    """Hands out one package, and what npm asks about it first."""
 
     content = packed(FILES)
 
     def do_GET(self) -> None:
         self.server.num_asked += 1
+        answer = self.content if self.path.endswith(".tgz") else json.dumps(self.server.about).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(self.content)))
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(self.content)
+        self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -60,18 +63,30 @@ class Registry(ThreadingHTTPServer):
     """A registry on loopback that counts how often it is asked."""
 
     num_asked = 0
+    package = Package("9.8.7", base64.b64encode(hashlib.sha512(Handler.content).digest()).decode())
 
     @property
-    def package(self) -> Package:
-        integrity = base64.b64encode(hashlib.sha512(Handler.content).digest()).decode()
-        return Package("9.8.7", f"http://127.0.0.1:{self.server_address[1]}/onnxruntime-web-9.8.7.tgz", integrity)
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+    @property
+    def about(self) -> dict[str, object]:
+        dist = {"tarball": f"{self.address}{self.package.file_name}", "integrity": f"sha512-{self.package.integrity}"}
+        version = {"name": "onnxruntime-web", "version": self.package.version, "dist": dist}
+        latest = {"latest": self.package.version}
+        return {"name": "onnxruntime-web", "dist-tags": latest, "versions": {self.package.version: version}}
 
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    one = Registry(("127.0.0.1", 0), Handler)
     monkeypatch.setenv("P2P_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    one = Registry(("127.0.0.1", 0), Handler)
+    monkeypatch.setenv("npm_config_registry", one.address)
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
     thread = threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield one
@@ -85,10 +100,12 @@ def test_it_is_fetched_once_with_its_licence_said(registry, tmp_path, capsys):
     first = find_runtime(None, registry.package)
     assert (first.version, first.script, first.program) == ("9.8.7", *list(FILES.values())[:2])
     said = capsys.readouterr().err
-    assert registry.package.url in said
+    assert "onnxruntime-web@9.8.7" in said
     assert "MIT" in said
+    num_asked = registry.num_asked
+    assert num_asked > 0
     assert find_runtime(None, registry.package) == first
-    assert registry.num_asked == 1
+    assert registry.num_asked == num_asked
     assert sorted(path.name for path in (tmp_path / "cache" / "onnxruntime-web-9.8.7").iterdir()) == [
         "ort-wasm-simd-threaded.wasm",
         "ort.wasm.bundle.min.mjs",
@@ -96,21 +113,29 @@ def test_it_is_fetched_once_with_its_licence_said(registry, tmp_path, capsys):
 
 
 @pytest.mark.network
-def test_another_content_than_the_registry_states_is_refused_and_not_kept(registry, tmp_path):
-    other = Package("9.8.7", registry.package.url, TESTED.integrity)
+def test_another_content_than_was_tested_is_refused_and_not_kept(registry, tmp_path):
+    other = Package("9.8.7", TESTED.integrity)
     with pytest.raises(FormatError, match="checksum") as caught:
         find_runtime(None, other)
     assert "npm pack onnxruntime-web@9.8.7" in str(caught.value.fix)
     assert not (tmp_path / "cache").exists()
 
 
-def test_without_a_network_it_says_what_to_get_and_where_to_put_it(monkeypatch, tmp_path):
+@pytest.mark.network
+def test_what_npm_cannot_fetch_is_told_in_its_words(registry, tmp_path):
+    with pytest.raises(UsageError, match=r"npm cannot fetch it .*ETARGET") as caught:
+        find_runtime(None, Package("9.9.9", ""))
+    for word in ("npm pack onnxruntime-web@9.9.9", "--runtime onnxruntime-web-9.9.9.tgz"):
+        assert word in str(caught.value.fix)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_without_npm_it_says_what_to_get_and_where_to_put_it(monkeypatch, tmp_path):
     monkeypatch.setenv("P2P_CACHE", str(tmp_path))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    nobody = Package("9.8.7", "http://127.0.0.1:1/onnxruntime-web-9.8.7.tgz", "")
-    with pytest.raises(UsageError, match="cannot be fetched") as caught:
-        find_runtime(None, nobody)
-    for word in ("npm pack onnxruntime-web@9.8.7", nobody.url, "--runtime onnxruntime-web-9.8.7.tgz"):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match=r"neither is npm \(Node.js\)") as caught:
+        find_runtime(None, Package("9.8.7", ""))
+    for word in ("install Node.js", "npm pack onnxruntime-web@9.8.7", "--runtime onnxruntime-web-9.8.7.tgz"):
         assert word in str(caught.value.fix)
 
 
