@@ -27,7 +27,7 @@ from pix2pix_model.checkpoint import (
 from pix2pix_model.clock import Clock
 from pix2pix_model.course import Course
 from pix2pix_model.data import PairCache
-from pix2pix_model.device import choose_device
+from pix2pix_model.device import Device, choose_device
 from pix2pix_model.distributed import any_process, check_sync_norm, is_first, num_processes, send_first_weights
 from pix2pix_model.examples import given_examples
 from pix2pix_model.not_finite import diverged, first_not_finite
@@ -84,9 +84,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     send_first_weights([*state.networks.values()])
     first_step = state.step
     if not is_first():
-        _follow(
-            Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", device=device.torch_device)), state
-        )
+        _follow(_course(recipe, schedule, dataset, device), state)
         num_trained = schedule.num_images(state.step) - schedule.num_images(first_step)
         return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
     with full_disk_told(run.path):
@@ -100,7 +98,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     config = model_config(recipe, dataset)
     if samples.split == "train":
         say("There is no validation split: nothing is measured, and the samples show pairs that are trained on")
-    course = Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", device=device.torch_device))
+    course = _course(recipe, schedule, dataset, device)
 
     # --- train ------------------------------------------------------------------------------------------------
     num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
@@ -167,6 +165,10 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     save_model(run.model_dir, finished.generator, finished.config, card, examples=examples)
     num_trained = total_images - schedule.num_images(first_step)
     return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
+
+
+def _course(recipe: Recipe, schedule: Schedule, dataset: PairDataset, device: Device) -> Course:
+    return Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", device=device.torch_device))
 
 
 def _follow(course: Course, state: TrainState) -> None:
