@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pix2pix_data.images import decode_rgb
+from pix2pix_data.images import decode_rgb, write_png
 from pix2pix_data.side_facts import NamedColor, SideFacts
 from pix2pix_model.checkpoint import ModelConfig, save_model
 from pix2pix_model.nets import GENERATORS, GeneratorSpec
@@ -113,6 +113,21 @@ class Page:
         root = self.browser.call("DOM.getDocument")["root"]["nodeId"]
         node = self.browser.call("DOM.querySelector", nodeId=root, selector="#upload")["nodeId"]
         self.browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def upload_segments(self, folder: Path) -> np.ndarray:
+        """Upload a picture that is nearly sky on the left and nearly car on the right; return the drawing."""
+        picture = np.full((200, 300, 3), (72, 128, 182), np.uint8)
+        picture[:, 150:] = (2, 3, 140)
+        write_png(folder / "mine.png", picture)
+        self.upload(folder / "mine.png")
+        self.wait("!document.querySelector('#undo').disabled")
+        return self.drawing()
+
+    def upload_broken(self, folder: Path) -> None:
+        """Upload what is no picture, and wait until the page says so."""
+        (folder / "broken.png").write_bytes(b"no picture")
+        self.upload(folder / "broken.png")
+        self.wait("document.querySelector('.message').textContent.includes('cannot be used')")
 
     def key(self, key: str, *, modifiers: int = 0) -> None:
         code = _KEY_CODES.get(key, 0)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from painted_page import CAR, CTRL, HEIGHT, LINES, ROAD, SEGMENTS, SHIFT, SKY, WIDTH, Page, extent, make_model
 
-from pix2pix_data.images import read_rgb, write_png
+from pix2pix_data.images import read_rgb
 from pix2pix_model.checkpoint import load_model
 from pix2pix_model.device import choose_device
 from pix2pix_model.paint.painter import Painter
@@ -196,17 +196,10 @@ def test_samples_and_the_slider(page):
 
 def test_an_upload_becomes_the_drawing(page, tmp_path):
     page.open()
-    picture = np.full((200, 300, 3), (72, 128, 182), np.uint8)
-    picture[:, 150:] = (2, 3, 140)
-    write_png(tmp_path / "mine.png", picture)
-    page.upload(tmp_path / "mine.png")
-    page.wait("!document.querySelector('#undo').disabled")
-    drawing = page.drawing()
+    drawing = page.upload_segments(tmp_path)
     assert (drawing[:, : WIDTH // 2] == SKY).all()
     assert (drawing[:, WIDTH // 2 :] == CAR).all()
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    page.upload(tmp_path / "broken.png")
-    page.wait("document.querySelector('.message').textContent.includes('cannot be used')")
+    page.upload_broken(tmp_path)
     assert (page.drawing() == drawing).all()
 
 

@@ -135,18 +135,11 @@ def test_it_asks_nothing_of_anybody_else_and_offers_what_it_can_do(page):
 
 def test_a_drawing_of_ones_own_gets_the_colours_of_the_palette(page, tmp_path):
     page.open()
-    picture = np.full((200, 300, 3), (72, 128, 182), np.uint8)
-    picture[:, 150:] = (2, 3, 140)
-    write_png(tmp_path / "mine.png", picture)
-    page.upload(tmp_path / "mine.png")
-    page.wait("!document.querySelector('#undo').disabled")
-    drawing = page.drawing()
+    drawing = page.upload_segments(tmp_path)
     assert (drawing[:, : WIDTH // 2] == SKY).all()
     assert (drawing[:, WIDTH // 2 :] == CAR).all()
     assert is_what_pytorch_makes(page, drawing)
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    page.upload(tmp_path / "broken.png")
-    page.wait("document.querySelector('.message').textContent.includes('cannot be used')")
+    page.upload_broken(tmp_path)
     assert not page.complaints()
 
 
