@@ -8,15 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pix2pix_data import _options
 from pix2pix_data._hub_commands import check_can_push, push_and_tell
 from pix2pix_data._show_commands import report_new
-from pix2pix_data.closing import BuildSummary, close, read_closing
 from pix2pix_data.console import duration, help_text, result, say
+
+if TYPE_CHECKING:
+    from pix2pix_data.closing import BuildSummary
 
 __all__ = ["add_finish_command", "end_build", "reason_kind", "tell_others"]
 
@@ -36,6 +38,8 @@ def finish(
     max_failed: _options.MaxFailed = 0.1,
     push: _options.Push = None,
 ) -> None:
+    from pix2pix_data.closing import close, read_closing
+
     start = time.monotonic()
     if push is not None:
         check_can_push(push)

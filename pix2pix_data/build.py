@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pix2pix_data import __version__
 from pix2pix_data.atomic import write_json, write_once
 from pix2pix_data.build_claim import claim
+from pix2pix_data.build_options import BuildOptions, Share
 from pix2pix_data.closing import BuildSummary, Closing, close, write_closing
 from pix2pix_data.console import ProgressLine
 from pix2pix_data.errors import UsageError
-from pix2pix_data.grouping import NEAR_DUPLICATES, Grouped, group_plans, parse_group_by
+from pix2pix_data.grouping import Grouped, group_plans, parse_group_by
 from pix2pix_data.maker import PairMaker, learned_fields
 from pix2pix_data.pair import Failed, Other, PairPlan, Unused
 from pix2pix_data.provenance import command_line, named
@@ -37,38 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["BuildOptions", "Plan", "Share", "build", "build_share", "divide", "plan_build"]
 
 _FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOptions:
-    """What a build needs to know beside its maker.
-
-    Attributes
-    ----------
-    val, test : float
-        Share (below 1) or number of pairs held out.
-    seed : int
-        Seed of the splits.
-    group : str
-        What must stay on one side of a split, as `parse_group_by` reads it.
-    lock : Path or None
-        File of the splits that photos went to before; written when the build is done.
-    new_splits : bool
-        Divide photos anew though they lie in folders train/, val/ and test/.
-    limit : int or None
-        Use the first so many photos alone.
-    lossless : bool
-        Store B as PNG.
-    """
-
-    val: float = 0.1
-    test: float = 0.1
-    seed: int = 0
-    group: str = NEAR_DUPLICATES
-    lock: Path | None = None
-    new_splits: bool = False
-    limit: int | None = None
-    lossless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +69,6 @@ class Plan:
     @property
     def num_pairs(self) -> int:
         return sum(map(len, self.splits.values()))
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The shards that one of `num` jobs makes: number `index`, and every `num`-th after it, counted from 0.
-
-    Raises
-    ------
-    UsageError
-        If there is no such job.
-    """
-
-    index: int
-    num: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.index < self.num:
-            raise UsageError(f"--shard-index {self.index} is none of 0 to {self.num - 1}", fix="count the jobs from 0")
 
 
 @dataclass(frozen=True, slots=True)

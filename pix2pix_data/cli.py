@@ -7,19 +7,17 @@ from typing import Annotated
 
 import typer
 
-import pix2pix_data.makers  # noqa: F401 - registers the makers
 from pix2pix_data import _options
 from pix2pix_data._check_command import add_check_command
-from pix2pix_data._command import maker_command
 from pix2pix_data._finish_command import add_finish_command
 from pix2pix_data._hub_commands import add_hub_commands
 from pix2pix_data._layout_commands import add_layout_commands
+from pix2pix_data._maker_commands import MakersFirst
 from pix2pix_data._show_commands import add_show_commands, report_new
-from pix2pix_data.build import BuildOptions
+from pix2pix_data.build_options import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.listing import keys_of, list_photos
-from pix2pix_data.maker import PAIR_MAKERS, Size
 
 __all__ = ["app", "main"]
 
@@ -29,10 +27,7 @@ _HELP = help_text(
     ("p2p-data edges ./shoes", "p2p-data kmeans ./cityscapes", "p2p-data edges --help"),
 )
 
-app = typer.Typer(help=_HELP, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-for _name in PAIR_MAKERS.names():
-    _maker = PAIR_MAKERS.get(_name)
-    app.command(_name, short_help=_maker.sides())(maker_command(_name, _maker))
+app = typer.Typer(cls=MakersFirst, help=_HELP, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 
 @app.command(
@@ -134,6 +129,8 @@ def split(
 
 def _size(text: str) -> tuple[int, int]:
     from pydantic import TypeAdapter, ValidationError
+
+    from pix2pix_data.maker import Size
 
     try:
         return TypeAdapter(Size).validate_python(text)

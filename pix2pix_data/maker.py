@@ -14,7 +14,6 @@ from pydantic.fields import FieldInfo
 from pix2pix_data.errors import ImageError
 from pix2pix_data.listing import keys_of, list_photos
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
-from pix2pix_data.registry import Registry
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ARGUMENT",
     "LEARNED",
-    "PAIR_MAKERS",
     "PairMaker",
     "PhotoMaker",
     "Size",
@@ -198,6 +196,3 @@ class PhotoMaker(PairMaker):
             return self.read_target(plan.sources[0])
         except ImageError as error:
             return Failed(plan.key, plan.sources[0], str(error))
-
-
-PAIR_MAKERS: Registry[type[PairMaker]] = Registry("maker", "pix2pix_data.pair_makers")

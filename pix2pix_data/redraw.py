@@ -14,7 +14,8 @@ from pix2pix_data.edges.thinning import thin
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import fit_to
 from pix2pix_data.label_map import label_colors
-from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.maker import PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.palette_file import Palette
 
 if TYPE_CHECKING:
@@ -116,8 +117,6 @@ def side_of_photo(facts: SideFacts, photo: RGB, width: int, height: int) -> RGB:
 
 def maker_of(facts: SideFacts) -> PhotoMaker | None:
     """Build the maker of the side once more; None where it does not work from the photo alone."""
-    import pix2pix_data.makers  # noqa: F401 - registers them
-
     if facts.maker not in PAIR_MAKERS.names():
         return None
     maker_class = PAIR_MAKERS.get(facts.maker)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from pix2pix_data.errors import UsageError
@@ -27,6 +28,10 @@ class Registry(Generic[T]):
         What the things are, in the singular, for error messages.
     group : str
         Entry-point group through which other packages add things; read on first use.
+    package : str
+        Where a module registers a thing of its own name; it is imported when that thing is asked for.
+    modules : iterable of str
+        The names of those modules.
 
     Examples
     --------
@@ -36,11 +41,13 @@ class Registry(Generic[T]):
     '#f00'
     """
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, package: str = "", modules: Iterable[str] = ()) -> None:
         self.kind = kind
         self.group = group
+        self._package = package
+        self._modules = tuple(modules)
         self._things: dict[str, T] = {}
-        self._entry_points_read = False
+        self._entry_points: dict[str, EntryPoint] | None = None
 
     def register(self, name: str) -> Callable[[T], T]:
         """Return a decorator that files a thing under `name`."""
@@ -54,23 +61,23 @@ class Registry(Generic[T]):
         return add
 
     def names(self) -> list[str]:
-        """Return all names, in the order of registration."""
-        self._read_entry_points()
-        return list(self._things)
+        """Return all names, those of other packages last; imports nothing."""
+        return list(dict.fromkeys([*self._modules, *self._things, *self._added()]))
 
     def get(self, name: str) -> T:
         """Return the thing called `name`; UsageError names the nearest one otherwise."""
-        self._read_entry_points()
-        if name in self._things:
-            return self._things[name]
-        guess = nearest(name, self._things)
-        hint = f"did you mean {guess!r}?" if guess else f"choose from {', '.join(self._things)}"
-        raise UsageError(f"no {self.kind} is called {name!r}", fix=hint)
+        if name not in self._things:
+            if name in self._modules:
+                import_module(f"{self._package}.{name}")
+            elif name in self._added():
+                self._things[name] = self._added()[name].load()
+            else:
+                guess = nearest(name, self.names())
+                hint = f"did you mean {guess!r}?" if guess else f"choose from {', '.join(self.names())}"
+                raise UsageError(f"no {self.kind} is called {name!r}", fix=hint)
+        return self._things[name]
 
-    def _read_entry_points(self) -> None:
-        if self._entry_points_read:
-            return
-        self._entry_points_read = True
-        for entry in entry_points(group=self.group):
-            if entry.name not in self._things:
-                self._things[entry.name] = entry.load()
+    def _added(self) -> dict[str, EntryPoint]:
+        if self._entry_points is None:
+            self._entry_points = {entry.name: entry for entry in entry_points(group=self.group)}
+        return self._entry_points

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.maker import PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 
 if TYPE_CHECKING:
     import numpy as np

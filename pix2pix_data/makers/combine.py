@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.errors import ImageError
-from pix2pix_data.maker import ARGUMENT, PAIR_MAKERS, PairMaker, Size, option_name
+from pix2pix_data.maker import ARGUMENT, PairMaker, Size, option_name
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.matching import Matches, SideNames, match_folders, match_one_folder
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 

@@ -12,7 +12,8 @@ from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.errors import ImageError, UsageError
 from pix2pix_data.listing import keys_of, list_photos
-from pix2pix_data.maker import PAIR_MAKERS, PairMaker, Size, option_name
+from pix2pix_data.maker import PairMaker, Size, option_name
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan, Unused
 from pix2pix_data.scenes.capture_time import Clock, pattern_to_regex, read_places, read_times
 from pix2pix_data.scenes.sun import CIVIL_TWILIGHT_DEG, LOW_SUN_DEG

@@ -13,7 +13,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from pix2pix_data.edges.detector import DETECTORS, WEIGHTS, make_detector
 from pix2pix_data.errors import UsageError
-from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.maker import PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 
 if TYPE_CHECKING:
     from pix2pix_data.edges.detector import EdgeDetector

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, field_serializer, field_validator
 
 from pix2pix_data.errors import ImageError
-from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.maker import PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.matching import SideNames, match_folders
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 

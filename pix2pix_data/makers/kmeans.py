@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.errors import BuildError, ImageError
-from pix2pix_data.maker import LEARNED, PAIR_MAKERS, PhotoMaker
+from pix2pix_data.maker import LEARNED, PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.pair import PairPlan
 from pix2pix_data.palette_file import (
     MAX_COLORS,

@@ -11,7 +11,8 @@ from pydantic import Field, field_serializer, field_validator
 
 from pix2pix_data.errors import BuildError, ImageError
 from pix2pix_data.known_labels import LABEL_PALETTES
-from pix2pix_data.maker import LEARNED, PAIR_MAKERS
+from pix2pix_data.maker import LEARNED
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.makers.combine import TwoSidesMaker
 from pix2pix_data.palette_file import Palette, fingerprint, palette_json, read_palette
 

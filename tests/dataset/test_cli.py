@@ -12,7 +12,7 @@ import pix2pix_data
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import FormatError, MissingExtraError, P2PError, UsageError
 from pix2pix_data.images import write_png
-from pix2pix_data.maker import PAIR_MAKERS
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.registry import Registry
 
 PACKAGE = Path(pix2pix_data.__file__).parent
@@ -185,6 +185,20 @@ def test_every_help_shows_an_example_and_loads_nothing_heavy():
         assert f"p2p-data {command}".strip() in text
 
 
+def test_a_list_of_the_makers_imports_none_of_them():
+    code = (
+        "import sys; from pix2pix_data.makers import PAIR_MAKERS, SIDES\n"
+        "assert PAIR_MAKERS.names() == list(SIDES); assert 'pydantic' not in sys.modules\n"
+        "from pix2pix_data.cli import app\n"
+        "try: app(['--help'])\n"
+        "finally: assert 'pydantic' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in PAIR_MAKERS.names():
+        assert f"{name:8}  {PAIR_MAKERS.get(name).sides()}" in done.stdout
+
+
 # --- how the house is built
 
 
@@ -202,6 +216,20 @@ def test_registry_names_the_nearest():
     table.register("turquoise")(1)
     with pytest.raises(UsageError, match="did you mean 'turquoise'"):
         table.get("turqoise")
+
+
+def test_registry_loads_what_another_package_adds_when_it_is_asked_for(monkeypatch, tmp_path):
+    (tmp_path / "shades.py").write_text("dark = 5\n")
+    info = tmp_path / "shades-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shades\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[test.shades]\ndark = shades:dark\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    table = Registry[int]("shade", "test.shades")
+    table.register("light")(1)
+    assert table.names() == ["light", "dark"]
+    assert "shades" not in sys.modules
+    assert table.get("dark") == 5
 
 
 FLOORS = [
@@ -227,11 +255,12 @@ FLOORS = [
     | {"edges", "scenes", "terminal_pictures", "side_facts"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export", "redraw"},
-    {"build", "build_claim", "closing", "resplit", "check", "checks", "fixes", "importing"}
+    {"build", "build_claim", "build_options", "closing", "resplit", "check", "checks", "fixes", "importing"}
     | {"hub", "hub_files", "hub_push", "hub_faults", "pushing", "fetching", "public_sets"},
     {
         "_options",
         "_command",
+        "_maker_commands",
         "_finish_command",
         "_check_command",
         "_hub_commands",

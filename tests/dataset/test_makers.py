@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-import pix2pix_data.makers  # noqa: F401 - registers them
 from pix2pix_data.build import BuildOptions, _make_shard, _shards, plan_build
 from pix2pix_data.color_table import to_lab
 from pix2pix_data.engines.local import run_local
 from pix2pix_data.errors import UsageError
-from pix2pix_data.maker import PAIR_MAKERS, PairMaker, PhotoMaker
+from pix2pix_data.maker import PairMaker, PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.pair import Failed, Pair, PairPlan
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-import pix2pix_data.makers  # noqa: F401 - registers them
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import read_rgb
-from pix2pix_data.maker import PAIR_MAKERS, PhotoMaker
+from pix2pix_data.maker import PhotoMaker
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.pair import Pair, PairPlan
 
 PHOTO_MAKERS = [name for name in PAIR_MAKERS.names() if issubclass(PAIR_MAKERS.get(name), PhotoMaker)]

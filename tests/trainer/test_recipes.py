@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import pix2pix_data.makers  # noqa: F401 - fills the registry
 from pix2pix_data.dataset import open_dataset
-from pix2pix_data.maker import PAIR_MAKERS
+from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.public_sets import PUBLIC_SETS
 from pix2pix_model.recipe import PictureSize, Recipe
 from pix2pix_model.recipe_file import load_recipe
