@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pix2pix_model.data import Batch, PairCache
-from pix2pix_model.distributed import mean_losses, rank
+from pix2pix_model.distributed import add_up_losses
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import Schedule, rng_for, seed_for
 from pix2pix_model.state import TrainState
@@ -34,9 +34,8 @@ class Course:
         """Do that step, and return what `train_step` does."""
         settings = self.recipe.train
         state.set_learning_rate(self.schedule.learning_rate(state.step))
-        # Each process has pictures of its own, and so draws of its own.
-        torch.manual_seed(seed_for("dropout", settings.seed, state.step) + rank())
-        losses = mean_losses(train_step(state, batch, self.recipe), batch.share)
+        torch.manual_seed(seed_for("dropout", settings.seed, state.step))
+        losses = add_up_losses(train_step(state, batch, self.recipe))
         state.step += 1
         state.update_average(settings.ema)
         return losses

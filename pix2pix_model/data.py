@@ -23,6 +23,7 @@ from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import UsageError
 from pix2pix_model.distributed import own_part, processes_of_machine
+from pix2pix_model.nets import Rows
 from pix2pix_model.pair_reader import Form, PairReader, Row
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.pixel_files import FOLDER_VARIABLE, PixelFiles, num_bytes_of, pixels_folder
@@ -48,12 +49,28 @@ class Batch:
     a, b : Tensor of shape (N, C, H, W), float32
         Condition and target in [-1, 1], as the recipe says that networks see them.
     share : float
-        Of the step's pairs: 1 unless several processes train together.
+        Of the step's pairs: 1 unless they are shared out among processes or micro-batches.
+    rows : Rows or None
+        Which of the step's pairs these are; None: all.
     """
 
     a: Tensor
     b: Tensor
     share: float = 1.0
+    rows: Rows | None = None
+
+    def parts(self, size: int) -> list[Batch]:
+        """Cut it into micro-batches of at most `size` pairs; 0 leaves it whole."""
+        num = len(self.a)
+        if size == 0 or num <= size:
+            return [self]
+        first, of = (self.rows.start, self.rows.num) if self.rows else (0, num)
+        parts = []
+        for start in range(0, num, size):
+            a, b = self.a[start : start + size], self.b[start : start + size]
+            rows = Rows(first + start, first + start + len(a), of)
+            parts.append(Batch(a, b, self.share * len(a) / num, rows))
+        return parts
 
 
 # --- cutting and mirroring ----------------------------------------------------------------------------------------
@@ -168,7 +185,8 @@ class PairCache:
         part, share = own_part(len(indices))
         cuts = draw_cuts(rng, len(indices), self._settings).part(part)
         pieces = self._pieces(indices[part], cuts)  # each (N, *crop_size, num_stored)
-        return Batch(a=self._reader.given(pieces), b=self._reader.wanted(pieces), share=share)
+        rows = None if share == 1 else Rows(part.start, part.stop, len(indices))
+        return Batch(self._reader.given(pieces), self._reader.wanted(pieces), share, rows)
 
     def _pieces(self, indices: npt.NDArray[np.int64], cuts: Cuts) -> list[Tensor]:
         size = self._settings.crop_size

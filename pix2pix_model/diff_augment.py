@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pix2pix_model.nets import Rows
+
 __all__ = ["Augmentation", "draw_augmentation"]
 
 _MOST_MOVED = 1 / 8  # of the side
@@ -59,7 +61,7 @@ class Augmentation:
         return pair if self.kept is None else pair * self.kept
 
 
-def draw_augmentation(kinds: Sequence[str], b: Tensor) -> Augmentation:
+def draw_augmentation(kinds: Sequence[str], b: Tensor, part: Rows | None = None) -> Augmentation:
     """Draw from torch's global generator what happens to each pair of a batch.
 
     Parameters
@@ -67,28 +69,31 @@ def draw_augmentation(kinds: Sequence[str], b: Tensor) -> Augmentation:
     kinds : sequence of {"color", "translation", "cutout"}
     b : Tensor of shape (N, C, H, W)
         For its sizes and its device.
+    part : Rows, optional
+        Where `b` is some rows of a batch: it is drawn for all of these.
 
     Returns
     -------
     Augmentation
     """
     num, _, height, width = b.shape
+    drawn, own = (num, slice(None)) if part is None else (part.num, part.slice)
     sides = torch.tensor([height, width], device=b.device)
     color = grid = kept = None
     if "color" in kinds:
-        draws = torch.rand(3, num, 1, 1, 1, device=b.device)
+        draws = torch.rand(3, drawn, 1, 1, 1, device=b.device)[:, own]
         color = torch.stack([draws[0] - 0.5, draws[1] * 2, draws[2] + 0.5])
     rows, columns = (torch.arange(side, device=b.device) for side in (height, width))
     if "translation" in kinds:
         most = (sides * _MOST_MOVED + 0.5).floor()
-        moved = (torch.rand(num, 2, device=b.device) * (2 * most + 1)).floor() - most  # (N, 2), in pixels
+        moved = (torch.rand(drawn, 2, device=b.device)[own] * (2 * most + 1)).floor() - most  # (N, 2), in pixels
         from_row = (rows + moved[:, :1] + 0.5) * 2 / height - 1  # (N, H)
         from_column = (columns + moved[:, 1:] + 0.5) * 2 / width - 1  # (N, W)
         across = from_column[:, None, :].expand(num, height, width)
         grid = torch.stack([across, from_row[:, :, None].expand(num, height, width)], dim=-1)  # (N, H, W, 2)
     if "cutout" in kinds:
         cut = (sides * _CUT_OUT + 0.5).floor()
-        top, left = ((torch.rand(num, 2, device=b.device) * (sides + 1 - cut % 2)).floor() - (cut / 2).floor()).T
+        top, left = ((torch.rand(drawn, 2, device=b.device)[own] * (sides + 1 - cut % 2)).floor() - (cut / 2).floor()).T
         in_rows = (rows >= top[:, None]) & (rows < top[:, None] + cut[0])  # (N, H)
         in_columns = (columns >= left[:, None]) & (columns < left[:, None] + cut[1])  # (N, W)
         kept = (~(in_rows[:, :, None] & in_columns[:, None, :])).to(b.dtype)[:, None]

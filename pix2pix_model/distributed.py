@@ -1,8 +1,9 @@
 """Training by several processes at once, as torchrun starts them: one step, its batch shared out.
 
 A step is what it is for one process: `train.batch` pairs, drawn by (seed, step). Each process takes its part of them,
-and the gradients are added up between backward pass and update, each weighted by its process's share of the pairs. So
-schedule, learning rate and checkpoints know nothing of the number of processes, and a run may go on with another.
+with its part of all draws; losses are weighted by its share of the pairs, and the gradients are added up between
+backward pass and update. So schedule, learning rate and checkpoints know nothing of the number of processes, and a run
+may go on with another.
 
 There is no DistributedDataParallel around the networks. It hooks into forward() and one backward pass for each, while
 a GAN's step judges three times, calls `features`, asks for the gradients of one network alone, and may keep logits
@@ -29,11 +30,11 @@ from pix2pix_model.recipe import Recipe
 
 __all__ = [
     "add_up_gradients",
+    "add_up_losses",
     "any_process",
     "check_sync_norm",
     "is_first",
     "joined",
-    "mean_losses",
     "num_processes",
     "own_part",
     "processes_of_machine",
@@ -174,13 +175,13 @@ def own_part(num: int) -> tuple[slice, float]:
     return (slice(start, stop), (stop - start) / num) if stop > start else (slice(0, 1), 0.0)
 
 
-def add_up_gradients(weights: Sequence[Tensor], share: float) -> None:
-    """Replace the gradients of these weights by those of all processes together, each by its share."""
+def add_up_gradients(weights: Sequence[Tensor]) -> None:
+    """Replace the gradients of these weights by the sum over all processes."""
     if num_processes() == 1:
         return
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     for bucket in _buckets(gradients):
-        flat = torch.cat([gradient.flatten() for gradient in bucket]) * share
+        flat = torch.cat([gradient.flatten() for gradient in bucket])
         dist.all_reduce(flat)
         parts = torch.split(flat, [gradient.numel() for gradient in bucket])
         for gradient, part in zip(bucket, parts, strict=True):
@@ -198,13 +199,13 @@ def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
         yield bucket
 
 
-def mean_losses(losses: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Return the losses of all pairs of a step, from those of each process's part."""
+def add_up_losses(losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the losses of all pairs of a step, from each process's share of them."""
     if num_processes() == 1:
         return losses
-    means = torch.stack([*losses.values()]) * share
-    dist.all_reduce(means)
-    return dict(zip(losses, means.unbind(), strict=True))
+    sums = torch.stack([*losses.values()])
+    dist.all_reduce(sums)
+    return dict(zip(losses, sums.unbind(), strict=True))
 
 
 def any_process(asked: bool) -> bool:

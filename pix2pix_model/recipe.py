@@ -245,6 +245,10 @@ class TrainSettings(_Section):
         int, Field(ge=0, description="Further epochs while the rate falls linearly; none in Torch.")
     ] = 100
     batch: Annotated[int, Field(ge=1, description="Pairs in a step.")] = 1
+    micro_batch: Annotated[
+        int,
+        Field(ge=0, description="Pairs that are computed at once, their gradients accumulated over the step; 0: all."),
+    ] = 0
     order: Annotated[
         Literal["shuffled", "drawn"],
         Field(description='"shuffled": each pair once an epoch, as PyTorch; "drawn": any pair at any time, as Torch.'),
@@ -310,6 +314,15 @@ class Recipe(_Section):
     train: TrainSettings = TrainSettings()
     validation: ValidationSettings = ValidationSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("train")
+    @classmethod
+    def _can_accumulate(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+        loss = info.data.get("loss")
+        if 0 < train.micro_batch < train.batch and loss is not None and loss.stale_logits:
+            what = "loss.stale_logits needs all pairs of a step at once"
+            raise ValueError(f"micro_batch should be 0, not {train.micro_batch}, as {what}")
+        return train
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -1,5 +1,6 @@
 """The networks. Importing this fills the registries."""
 
+from pix2pix_model.nets.dropout import Rows, drawing_rows
 from pix2pix_model.nets.encoder_decoder import EncoderDecoder
 from pix2pix_model.nets.layers import initialise, limit_gains, num_parameters
 from pix2pix_model.nets.patchgan import PatchGAN
@@ -16,7 +17,9 @@ __all__ = [
     "GeneratorSpec",
     "PatchGAN",
     "ResNet",
+    "Rows",
     "UNet",
+    "drawing_rows",
     "initialise",
     "limit_gains",
     "num_parameters",

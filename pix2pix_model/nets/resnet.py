@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
+from pix2pix_model.nets.dropout import Dropout
 from pix2pix_model.nets.layers import make_doubling
 from pix2pix_model.nets.norms import has_no_bias, make_norm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
@@ -17,7 +18,7 @@ class _Block(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             *_convolution(width, width, 3, spec),
-            *([nn.Dropout(spec.dropout)] if spec.dropout > 0 else []),
+            *([Dropout(spec.dropout)] if spec.dropout > 0 else []),
             *_convolution(width, width, 3, spec)[:-1],
         )
 

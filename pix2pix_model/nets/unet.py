@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pix2pix_data.errors import UsageError
 from pix2pix_model.nets.convolutions import Conv2d
+from pix2pix_model.nets.dropout import Dropout
 from pix2pix_model.nets.layers import make_doubling
 from pix2pix_model.nets.norms import has_no_bias, make_norm
 from pix2pix_model.nets.spec import GENERATORS, GeneratorSpec
@@ -67,7 +68,7 @@ def make_decoder(spec: GeneratorSpec, *, skips: bool) -> tuple[nn.ModuleList, nn
     decoder = nn.ModuleList()
     for i, width in enumerate(reversed(widths)):
         doubling = make_doubling(spec.upsample, in_width, width, kernel_px=4, bias=bias)
-        dropout = [nn.Dropout(spec.dropout)] if i in with_dropout and spec.dropout > 0 else []
+        dropout = [Dropout(spec.dropout)] if i in with_dropout and spec.dropout > 0 else []
         decoder.append(nn.Sequential(nn.ReLU(), *doubling, *make_norm(spec.norm, width), *dropout))
         in_width = 2 * width if skips else width
     doubling = make_doubling(spec.upsample, in_width, spec.out_channels, kernel_px=4, bias=spec.bias)
