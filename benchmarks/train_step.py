@@ -25,6 +25,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
+from pix2pix_model.memory import keep_memory
+
 if TYPE_CHECKING:
     from authors_style import AuthorsTraining
     from torch import Tensor
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 LOSS_STEPS = 5
 PEAK_SIDE = 2048
-OURS_STARTS_WITH = {"THP_MEM_ALLOC_ENABLE": "1"}  # as p2p-train does
 
 
 def main() -> None:
@@ -71,10 +72,6 @@ class Side:
     def __init__(self, name: str, options: argparse.Namespace) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, far = context.Pipe()
-        for variable, value in OURS_STARTS_WITH.items():
-            os.environ.pop(variable, None)
-            if name == "ours":
-                os.environ[variable] = value  # read when the process loads torch
         context.Process(target=serve, args=(name, options, far), daemon=True).start()
         self.connection.recv()
 
@@ -87,6 +84,8 @@ def ask(side: Side, question: tuple[object, ...]) -> float:
 
 def serve(name: str, options: argparse.Namespace, connection: Connection) -> None:
     """Answer questions until the other end is closed."""
+    if name == "ours":
+        keep_memory()  # as p2p-train does
     import torch
 
     torch.set_num_threads(1)

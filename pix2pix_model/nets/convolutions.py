@@ -12,16 +12,14 @@ from torch.nn import functional as F
 
 __all__ = ["Conv2d", "ConvTranspose2d"]
 
-_MOST_PLACES = 256
+_MOST_PLACES = 64
 """Places of the smaller map, over the batch, up to which a product is quicker.
 
 Forward and backward at width 64 on one thread, oneDNN and product: of the transposed convolutions 25 and 3 ms on 1x1
 places, 77 and 22 on 2x2, 83 and 26 on 4x4, 107 and 44 on 8x8; of the convolutions to as many, 14 and 4, 16 and 16, 21
-and 9, 28 and 26. A step of one picture takes 1.25 times as long without this.
+and 9, 28 and 26. A step of one picture takes 1.25 times as long without this. On 256 places a product was quicker still
+on an Intel processor, and half as quick on an AMD one.
 """
-
-_MOST_OF_ONE = 64
-"""Places of one picture up to which it is tried: beyond, the product's parts outgrow the processor's cache."""
 
 
 class Conv2d(nn.Conv2d):
@@ -70,7 +68,6 @@ def _is_quick(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, height: int, wid
     return (
         x.device.type == "cpu"
         and not torch.compiler.is_compiling()
-        and height * width <= _MOST_OF_ONE
         and len(x) * height * width <= _MOST_PLACES
         and layer.groups == 1
         and set(layer.dilation) == {1}

@@ -30,7 +30,7 @@ def gradients(layer, x):
 
 
 @pytest.mark.parametrize("settings", [*SETTINGS, {"output_padding": 1}])
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (4, 5)])
 @pytest.mark.parametrize("num", [1, 3])
 def test_the_transposed_product_and_its_gradients_are_those_of_torch(settings, size, num):
     settings = {"kernel_size": 4, "stride": 2, "padding": 1, **settings}
@@ -38,11 +38,11 @@ def test_the_transposed_product_and_its_gradients_are_those_of_torch(settings, s
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-@pytest.mark.parametrize("size", [(4, 4), (5, 7), (16, 16)])
+@pytest.mark.parametrize("size", [(4, 4), (5, 7), (8, 8)])
 @pytest.mark.parametrize("num", [1, 3])
 def test_the_product_and_its_gradients_are_those_of_torch(settings, size, num):
     settings = {"kernel_size": 4, "stride": 2, "padding": 1, **settings}
-    shape = (num, 5, 6, 6) if settings["stride"] == 1 else (num, 5, *size)
+    shape = (num, 5, 5, 5) if settings["stride"] == 1 else (num, 5, *size)
     assert_same(kinds=(nn.Conv2d, Conv2d), settings=settings, shape=shape)
 
 
@@ -58,7 +58,7 @@ def assert_same(*, kinds, settings, shape):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(1, 5, 9, 9), (5, 5, 8, 8)])
+@pytest.mark.parametrize("shape", [(1, 5, 9, 8), (2, 5, 8, 8)])
 def test_many_places_are_left_to_torch(shape):
     _, num = gradients(ConvTranspose2d(5, 7, 4, 2, 1), torch.randn(shape))
     assert num == 1
