@@ -99,7 +99,7 @@ def start_two(recipe_path: Path) -> list[subprocess.Popen[str]]:
     for number in range(2):
         meeting = {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2"}
         meeting |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(20000 + os.getpid() % 20000)}
-        command = [sys.executable, "-m", "pix2pix_model", str(recipe_path), *settings(*SAME, "train.epochs=10000")]
+        command = [sys.executable, "-m", "pix2pix_model", str(recipe_path), *settings(*SAME, "train.max_steps=100000")]
         both.append(
             subprocess.Popen(
                 command, cwd=recipe_path.parent, env=environment() | meeting, stderr=subprocess.PIPE, text=True
