@@ -126,7 +126,7 @@ def _run(
     plan = plan_build(name, maker, source, BuildOptions(**options), workers=workers)
     counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
     say(f"{name}: {source} ({plan.num_pairs} pairs: {counts}) -> {out}")
-    for note in plan.notes + maker.notes([one for plans in plan.splits.values() for one in plans]):
+    for note in plan.notes + maker.notes(plan.plans):
         say(note)
     if dry_run:
         _tell_failed(plan.failed)

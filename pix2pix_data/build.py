@@ -8,7 +8,7 @@ the shards; `closing` then makes it whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pix2pix_data.dataset import EncodedPair
     from pix2pix_data.engines.local import Tick
     from pix2pix_data.photo_prints import Prints
+    from pix2pix_data.plans import Plans
 
 __all__ = ["BuildOptions", "Plan", "Share", "build", "build_share", "divide", "plan_build"]
 
@@ -46,7 +47,7 @@ class Plan:
 
     Attributes
     ----------
-    splits : dict of str to list of PairPlan
+    splits : dict of str to Plans
     failed : list of Failed
         What cannot be paired, known before any pixel is read.
     others : list of str
@@ -59,7 +60,7 @@ class Plan:
         Where to write down the splits when the build is done.
     """
 
-    splits: dict[str, list[PairPlan]]
+    splits: dict[str, Plans]
     failed: list[Failed]
     others: list[str]
     identity: dict[str, Any]
@@ -70,13 +71,20 @@ class Plan:
     def num_pairs(self) -> int:
         return sum(map(len, self.splits.values()))
 
+    @property
+    def plans(self) -> Plans:
+        """All of them, split by split."""
+        from pix2pix_data.plans import Plans
+
+        return Plans.chained(self.splits.values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A task for a worker."""
+    """A task for a worker; its plans are a slice of all, and become objects where they are made."""
 
     maker: PairMaker
-    plans: tuple[PairPlan, ...]
+    plans: Plans
     path: Path
     outcome_path: Path
     source: Path
@@ -111,12 +119,9 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
     shown = asdict(named(options))
     if options.lock is not None and options.lock.resolve().is_relative_to(source.resolve()):
         raise UsageError("the lock file would lie in the folder of photos", where=options.lock, fix="choose another")
-    outcomes = list(maker.plan(source))
-    plans = [outcome for outcome in outcomes if isinstance(outcome, PairPlan)]
+    plans, failed, others = _planned(maker.plan(source))
     if options.limit is not None:
         plans = first_plans(plans, options.limit, {} if options.new_splits else splits_of_folders(plans)[0])
-    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
-    others = [_shown(outcome.source, source) for outcome in outcomes if isinstance(outcome, Other)]
     if not plans:
         raise UsageError("no pair can be made of these files", where=source)
     grouped = _grouped(maker, plans, options, workers)
@@ -130,12 +135,28 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
         "version": __version__,
         "splits": splits_fingerprint(splits),
     }
-    return Plan(splits, failed, others, identity, notes, options.lock)
+    return Plan(splits, failed, [_shown(other.source, source) for other in others], identity, notes, options.lock)
 
 
-def divide(
-    grouped: Grouped, options: BuildOptions, *, anew: bool = False
-) -> tuple[dict[str, list[PairPlan]], list[str]]:
+def _planned(outcomes: Iterator[PairPlan | Failed | Other]) -> tuple[Plans, list[Failed], list[Other]]:
+    from pix2pix_data.plans import Plans
+
+    failed: list[Failed] = []
+    others: list[Other] = []
+
+    def plans() -> Iterator[PairPlan]:
+        for outcome in outcomes:
+            if isinstance(outcome, PairPlan):
+                yield outcome
+            elif isinstance(outcome, Failed):
+                failed.append(outcome)
+            else:
+                others.append(outcome)
+
+    return Plans.of(plans()), failed, others
+
+
+def divide(grouped: Grouped, options: BuildOptions, *, anew: bool = False) -> tuple[dict[str, Plans], list[str]]:
     """Assign splits to grouped plans, as folders, options and their lock file say; returns what to tell as well.
 
     Folders train/, val/ and test/ do not count if it is to be `anew`.
@@ -149,7 +170,7 @@ def divide(
     return splits, grouped.notes + notes + torn_groups(plans, locked, by=by)
 
 
-def _grouped(maker: PairMaker, plans: Sequence[PairPlan], options: BuildOptions, workers: int) -> Grouped:
+def _grouped(maker: PairMaker, plans: Plans, options: BuildOptions, workers: int) -> Grouped:
     def prints() -> tuple[Prints, npt.NDArray[np.bool_]]:
         from pix2pix_data.photo_prints import read_prints
 
@@ -158,7 +179,7 @@ def _grouped(maker: PairMaker, plans: Sequence[PairPlan], options: BuildOptions,
     return group_plans(plans, parse_group_by(options.group), prints)
 
 
-def _fingerprint(plans: Sequence[PairPlan], source: Path) -> str:
+def _fingerprint(plans: Plans, source: Path) -> str:
     from pix2pix_data.dataset import fingerprint_of
 
     return fingerprint_of((Path(path) for plan in plans for path in plan.sources), source)
@@ -262,7 +283,7 @@ def _closing(plan: Plan, maker: PairMaker, source: Path, shards: list[str]) -> C
     )
 
 
-def _fitted(maker: PairMaker, plans: Sequence[PairPlan], state: Path) -> PairMaker:
+def _fitted(maker: PairMaker, plans: Plans, state: Path) -> PairMaker:
     record = state / "maker.json"  # kept, so that all who go on use the same palette to the bit
     if not record.is_file():
         write_once(record, maker.fitted(plans).model_dump_json(include=learned_fields(maker)))
@@ -278,7 +299,7 @@ def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, 
         starts = range(0, len(plans), per_shard)
         for i, start in enumerate(starts):
             path = shard_path(out, split, i, len(starts))
-            members = tuple(plans[start : start + per_shard])
+            members = plans[start : start + per_shard]
             shards.append(_Shard(maker, members, path, state / f"{path.stem}.json", source, lossless))
     return shards
 
@@ -288,9 +309,10 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
     from pix2pix_data.dataset import Columns, encode_pair, write_shard
 
     failed: list[Failed] = []
+    plans = tuple(shard.plans)
 
     def encoded() -> Iterator[EncodedPair]:
-        for outcome in shard.maker.make(shard.plans):
+        for outcome in shard.maker.make(plans):
             if isinstance(outcome, Failed):
                 failed.append(outcome)
             else:
@@ -298,7 +320,7 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
             tick(1)
 
     num_pairs = write_shard(shard.path, encoded(), Columns(modes=shard.maker.modes))
-    assert num_pairs + len(failed) == len(shard.plans), "a maker gives one outcome for each plan"
+    assert num_pairs + len(failed) == len(plans), "a maker gives one outcome for each plan"
     lines = [_line(one, shard.source) for one in failed]
     write_json(shard.outcome_path, {"pairs": num_pairs, "failed": lines})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 __all__ = ["DisjointSets"]
 
 
@@ -17,7 +19,7 @@ class DisjointSets:
     """
 
     def __init__(self, num_items: int) -> None:
-        self._parents = list(range(num_items))
+        self._parents = array("q", range(num_items))  # 8 bytes each, a list of numbers takes 36
 
     def root(self, item: int) -> int:
         """Return the smallest number of the set that `item` is in."""

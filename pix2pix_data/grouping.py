@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias
@@ -20,10 +19,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.photo_prints import Prints
+    from pix2pix_data.plans import Plans
 
+    Numbers: TypeAlias = npt.NDArray[np.int64]
     ReadPrints: TypeAlias = Callable[[], tuple[Prints, npt.NDArray[np.bool_]]]
 
-__all__ = ["NEAR_DUPLICATES", "GroupBy", "Grouped", "group_plans", "joined", "parse_group_by"]
+__all__ = ["NEAR_DUPLICATES", "GroupBy", "Grouped", "group_plans", "joined", "numbers_of", "parse_group_by"]
 
 NEAR_DUPLICATES = "near-duplicates"
 _PLAIN = (NEAR_DUPLICATES, "file", "folder")
@@ -62,7 +63,7 @@ class GroupBy:
 class Grouped:
     """Plans with their groups, and what to tell of it."""
 
-    plans: list[PairPlan]
+    plans: Plans
     notes: list[str]
 
 
@@ -119,40 +120,52 @@ def group_plans(plans: Sequence[PairPlan], by: GroupBy, read_prints: ReadPrints)
     UsageError, FormatError
         If a photo does not match the pattern or has no row in the table, or the table cannot be read.
     """
+    from pix2pix_data.plans import Plans
+
+    plans = Plans.of(plans)
     if by.kind == "file":
-        return Grouped(list(plans), [])
+        return Grouped(plans, [])
     if by.kind == NEAR_DUPLICATES:
         return _by_looks(plans, read_prints)
     labels = _labels(plans, by)
-    groups = [plan.group if label is None else label for plan, label in zip(plans, labels, strict=True)]
-    return Grouped(joined(plans, groups, names=groups), [])
+    names = [group if label is None else label for group, label in zip(plans.groups(), labels, strict=True)]
+    return Grouped(joined(plans, numbers_of(names), lambda: names), [])
 
 
-def joined(plans: Sequence[PairPlan], labels: Sequence[object], names: Sequence[str]) -> list[PairPlan]:
-    """Join the plans of one maker's group and those of one label; name each set by the shortest of `names`."""
+def joined(plans: Plans, labels: Numbers, names: Callable[[], Iterable[str]]) -> Plans:
+    """Join the plans of one maker's group and those of one label; name each set by the shortest of `names()`.
+
+    Parameters
+    ----------
+    plans : Plans
+    labels : ndarray of shape (N,), int64
+    names : callable
+        Gives a name for each plan, each time.
+    """
+    import numpy as np
+
     sets = DisjointSets(len(plans))
-    for belongs in ([plan.group for plan in plans], labels):
-        first: dict[object, int] = {}
-        for i, label in enumerate(belongs):
-            if (earlier := first.setdefault(label, i)) != i:
-                sets.join(i, earlier)
-    roots = sets.roots()
+    for numbers in (plans.group_hashes(), labels):
+        _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+        earliest = first[which]  # the plan with the same number that comes first
+        repeated = np.flatnonzero(earliest != np.arange(len(plans)))
+        for plan, earlier in zip(repeated.tolist(), earliest[repeated].tolist(), strict=True):
+            sets.join(plan, earlier)
+    roots = np.array(sets.roots(), np.int64)
+    is_alone = np.bincount(roots, minlength=len(plans))[roots] == 1
     name_of: dict[int, str] = {}
-    for root, name in zip(roots, names, strict=True):
-        known = name_of.get(root)
-        if known is None or (len(name), name) < (len(known), known):
-            name_of[root] = name
-    groups = [name_of[root] for root in roots]
-    return [
-        plan if plan.group == group else PairPlan(plan.key, plan.sources, group)
-        for plan, group in zip(plans, groups, strict=True)
-    ]
+    for alone, root, name in zip(is_alone, roots, names(), strict=True):
+        if not alone:
+            known = name_of.setdefault(root, name)
+            if (len(name), name) < (len(known), known):
+                name_of[root] = name
+    return plans.with_groups(name_of.get(root, name) for root, name in zip(roots, names(), strict=True))
 
 
 # --- labels -------------------------------------------------------------------------------------------------------
 
 
-def _by_looks(plans: Sequence[PairPlan], read_prints: ReadPrints) -> Grouped:
+def _by_looks(plans: Plans, read_prints: ReadPrints) -> Grouped:
     import numpy as np
 
     from pix2pix_data.near_duplicates import find_near_duplicates
@@ -161,8 +174,8 @@ def _by_looks(plans: Sequence[PairPlan], read_prints: ReadPrints) -> Grouped:
     rows = np.flatnonzero(readable)
     labels = np.arange(len(plans))  # a photo that cannot be read is alone, and the build reports it
     labels[rows] = rows[find_near_duplicates(prints[rows] if len(rows) < len(plans) else prints)]
-    sizes = Counter(labels.tolist())
-    crowds = [size for size in sizes.values() if size > 1]
+    sizes = np.bincount(labels)
+    crowds = sizes[sizes > 1].tolist()
     notes = []
     if crowds:
         largest = f", the largest of {max(crowds)}" if len(crowds) > 1 else ""
@@ -173,10 +186,18 @@ def _by_looks(plans: Sequence[PairPlan], read_prints: ReadPrints) -> Grouped:
                 f"  warning: {max(crowds) / len(plans):.0%} of the photos are one group; if these are not copies but "
                 "things that look alike (products on white), choose --group file, or csv: with a column of products"
             )
-    return Grouped(joined(plans, labels.tolist(), names=[plan.group for plan in plans]), notes)
+    return Grouped(joined(plans, labels, plans.groups), notes)
 
 
-def _labels(plans: Sequence[PairPlan], by: GroupBy) -> list[str | None]:
+def numbers_of(labels: Iterable[str]) -> Numbers:
+    """Number labels as they come; equal ones have one number."""
+    import numpy as np
+
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(label, len(numbers)) for label in labels), np.int64)
+
+
+def _labels(plans: Plans, by: GroupBy) -> list[str | None]:
     if by.kind == "folder":
         return [PurePosixPath(plan.key).parent.as_posix() for plan in plans]
     find = _matched(by.pattern) if by.pattern is not None else _looked_up(by)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pix2pix_data.dataset import EncodedPair, ParquetDataset
     from pix2pix_data.engines.local import Tick
     from pix2pix_data.photo_prints import PrintFiles, Prints
+    from pix2pix_data.plans import Plans
 
 __all__ = ["Resplit", "plan_resplit", "resplit"]
 
@@ -39,7 +40,7 @@ class Resplit:
     Attributes
     ----------
     dataset : ParquetDataset
-    splits : dict of str to list of PairPlan
+    splits : dict of str to Plans
         The source of each plan is the split and the position that its pair has now.
     notes : list of str
         What the user should know of groups and splits.
@@ -47,7 +48,7 @@ class Resplit:
     """
 
     dataset: ParquetDataset
-    splits: dict[str, list[PairPlan]]
+    splits: dict[str, Plans]
     notes: list[str]
     options: BuildOptions
 
@@ -79,15 +80,16 @@ def plan_resplit(folder: Path, options: BuildOptions, *, workers: int) -> Respli
         If the dataset is not one that p2p-data built, or cannot be divided like this.
     """
     from pix2pix_data.dataset import ParquetDataset, open_dataset
+    from pix2pix_data.plans import Plans
 
     dataset = open_dataset(folder)
     if not isinstance(dataset, ParquetDataset):
         raise FormatError("only a dataset that p2p-data built can be split anew", where=folder, fix="build it first")
-    plans = [
+    plans = Plans.of(
         PairPlan(key, (split, str(position)), group)
         for split in dataset.num_pairs
         for position, (key, group) in enumerate(dataset.keys_and_groups(split))
-    ]
+    )
 
     def prints() -> tuple[Prints, npt.NDArray[np.bool_]]:
         return _prints(dataset, workers=workers)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from pix2pix_data.errors import FormatError
 from pix2pix_data.fixes.pictures import Alteration, flipped
-from pix2pix_data.grouping import joined
+from pix2pix_data.grouping import joined, numbers_of
 from pix2pix_data.mends import (
     NO_EDGES,
     CutEdges,
@@ -22,6 +22,7 @@ from pix2pix_data.mends import (
     SwapSides,
 )
 from pix2pix_data.pair import SPLITS, PairPlan
+from pix2pix_data.plans import Plans
 from pix2pix_data.splits import assign_splits
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class FixPlan:
     dataset : PairDataset
     plans : list of PairPlan
         All pairs; the sources of each are the split and the position that it has now, and its name there.
-    splits : dict of str to list of PairPlan
+    splits : dict of str to sequence of PairPlan
         Those that are kept, by their new split.
     left_out : dict of str to str
         Why pairs are not, by name.
@@ -71,7 +72,7 @@ class FixPlan:
 
     dataset: PairDataset
     plans: list[PairPlan]
-    splits: dict[str, list[PairPlan]] = field(default_factory=dict)
+    splits: Mapping[str, Sequence[PairPlan]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     exchanged: set[str] = field(default_factory=set)
     mirror: MirrorSide | None = None
@@ -239,13 +240,13 @@ def _add(edges: Edges, more: Sequence[int]) -> Edges:
 # --- splits -------------------------------------------------------------------------------------------------------
 
 
-def _divided(plan: FixPlan, groups: Sequence[tuple[str, ...]]) -> dict[str, list[PairPlan]]:
+def _divided(plan: FixPlan, groups: Sequence[tuple[str, ...]]) -> Mapping[str, Sequence[PairPlan]]:
     """Divide what is not left out: groups that lie in two splits as `p2p-data split` would, all others as they are."""
-    kept = [one for one in plan.plans if one.sources[2] not in plan.left_out]
+    kept = Plans.of(one for one in plan.plans if one.sources[2] not in plan.left_out)
     label_of = {name: group[0] for group in groups for name in group}
     if label_of:
         labels = [label_of.get(one.sources[2], one.sources[2]) for one in kept]
-        kept = joined(kept, labels, names=[one.group for one in kept])
+        kept = joined(kept, numbers_of(labels), kept.groups)
     splits_of: dict[str, set[str]] = {}
     for one in kept:
         splits_of.setdefault(one.group, set()).add(one.sources[0])

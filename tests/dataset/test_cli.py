@@ -250,7 +250,7 @@ FLOORS = [
         "mends",
         "ordered_work",
     },
-    {"images", "srgb", "channels", "maker", "palette_file", "known_labels"},
+    {"images", "srgb", "channels", "maker", "plans", "palette_file", "known_labels"},
     {"dataset", "damaged_pairs", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
     | {"edges", "scenes", "terminal_pictures", "side_facts"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}

@@ -6,6 +6,7 @@ import pytest
 
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.pair import PairPlan
+from pix2pix_data.plans import Plans
 from pix2pix_data.split_lock import read_lock, torn_groups, write_lock
 from pix2pix_data.splits import assign_splits, first_plans, splits_fingerprint, splits_of_folders
 
@@ -201,6 +202,6 @@ def test_a_photo_outside_the_folders_of_splits_is_told():
 
 @pytest.mark.parametrize(("limit", "chosen"), [(1, [2]), (3, [0, 2, 6]), (4, [0, 2, 3, 6]), (9, range(7))])
 def test_the_first_photos_are_of_all_splits_that_folders_make(limit, chosen):
-    plans = plans_called("test/1", "test/2", "train/1", "train/2", "train/3", "train/4", "val/1")
+    plans = Plans.of(plans_called("test/1", "test/2", "train/1", "train/2", "train/3", "train/4", "val/1"))
     assert first_plans(plans, limit, splits_of_folders(plans)[0]) == [plans[i] for i in chosen]
     assert first_plans(plans, limit, {}) == plans[:limit]
