@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 import typer
 from pydantic import ValidationError
@@ -39,6 +39,8 @@ _SHARED: tuple[tuple[str, Any, Any], ...] = (
     ("limit", _options.Limit, _DEFAULTS.limit),
     ("lossless", _options.Lossless, _DEFAULTS.lossless),
     ("workers", _options.Workers, None),
+    ("engine", _options.EngineName, "local"),
+    ("address", _options.Address, "auto"),
     ("shard_index", _options.ShardIndex, None),
     ("num_shards", _options.NumShards, None),
     ("max_failed", _options.MaxFailed, 0.1),
@@ -105,6 +107,8 @@ def _run(
     source: Path,
     out: Path | None,
     workers: int | None,
+    engine: Literal["local", "ray"],
+    address: str,
     shard_index: int | None,
     num_shards: int | None,
     max_failed: float,
@@ -114,14 +118,18 @@ def _run(
     **options: Any,
 ) -> None:
     from pix2pix_data.engines.local import default_workers
+    from pix2pix_data.engines.ray import RayEngine
 
     start = time.monotonic()
     out = out or Path(maker.default_name(source, name))
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
     share = _share(shard_index, num_shards, overwrite=overwrite, push=push)
+    if engine == "ray" and share is not None:
+        raise UsageError("--engine ray shares out the shards itself", fix="leave out --shard-index and --num-shards")
     if push is not None:
         check_can_push(push)
+    cluster = RayEngine.connected(address, (source, out / ".build")) if engine == "ray" else None
     workers = workers or default_workers()
     plan = plan_build(name, maker, source, BuildOptions(**options), workers=workers)
     counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
@@ -138,7 +146,7 @@ def _run(
         result(f"{told}, in {duration(time.monotonic() - start)}")
         result(f"when all jobs have ended: p2p-data finish {shlex.quote(str(out))}")
         return
-    summary = build(plan, maker, source, out, workers=workers, overwrite=overwrite)
+    summary = build(plan, maker, source, out, workers=workers, engine=cluster, overwrite=overwrite)
     num_unused = sum(isinstance(one, Unused) for one in plan.failed)
     recipe = (maker.recipe, *maker.recipe_settings)
     end_build(summary, out, source, recipe, start=start, num_unused=num_unused, max_failed=max_failed, push=push)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +32,17 @@ NewSplits = Annotated[
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Use the first N photos alone.")]
 Lossless = Annotated[bool, typer.Option("--lossless", help="Store B as PNG instead of JPEG quality 95.")]
 Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes.", show_default="one for each core")]
+EngineName = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="What makes the shards: processes of this machine, or a Ray cluster."),
+]
+Address = Annotated[
+    str,
+    typer.Option(
+        metavar="WHERE",
+        help="The Ray cluster: auto for the one that this machine belongs to, HOST:6379 for its head, or ray://HOST:10001.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a dataset that was made differently.")]
 ShardIndex = Annotated[
     int | None,

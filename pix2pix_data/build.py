@@ -19,6 +19,7 @@ from pix2pix_data.build_claim import claim
 from pix2pix_data.build_options import BuildOptions, Share
 from pix2pix_data.closing import BuildSummary, Closing, close, write_closing
 from pix2pix_data.console import ProgressLine
+from pix2pix_data.engines.local import LocalEngine
 from pix2pix_data.errors import UsageError
 from pix2pix_data.grouping import Grouped, group_plans, parse_group_by
 from pix2pix_data.maker import PairMaker, learned_fields
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.dataset import EncodedPair
-    from pix2pix_data.engines.local import Tick
+    from pix2pix_data.engines import Engine, Tick
     from pix2pix_data.photo_prints import Prints
     from pix2pix_data.plans import Plans
 
@@ -196,7 +197,14 @@ def _shown(path: str, source: Path) -> str:
 
 
 def build(
-    plan: Plan, maker: PairMaker, source: Path, out: Path, *, workers: int, overwrite: bool = False
+    plan: Plan,
+    maker: PairMaker,
+    source: Path,
+    out: Path,
+    *,
+    workers: int,
+    engine: Engine | None = None,
+    overwrite: bool = False,
 ) -> BuildSummary:
     """Make the dataset of a plan in `out`, or go on where a killed build of the same plan stood.
 
@@ -209,6 +217,8 @@ def build(
         `out` must be new, empty, or an unfinished or finished build of the same plan.
     workers : int
         Processes; any number gives the same bytes.
+    engine : Engine, optional
+        What makes the shards, if not `workers` processes here; any gives the same bytes.
     overwrite : bool
         Replace a dataset of another plan; a folder that is no dataset is never touched.
 
@@ -224,7 +234,7 @@ def build(
     if _claimed_complete(plan, out, overwrite=overwrite):
         record = json.loads((out / "build.json").read_text())
         return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete=True)
-    closing = _make_shards(plan, maker, source, out, Share(0, 1), workers)
+    closing = _make_shards(plan, maker, source, out, Share(0, 1), engine or LocalEngine(workers))
     return close(out, closing)
 
 
@@ -240,7 +250,7 @@ def build_share(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Sh
     """
     if _claimed_complete(plan, out, overwrite=False):
         return False
-    _make_shards(plan, maker, source, out, share, workers)
+    _make_shards(plan, maker, source, out, share, LocalEngine(workers))
     return True
 
 
@@ -248,12 +258,10 @@ def _claimed_complete(plan: Plan, out: Path, *, overwrite: bool) -> bool:
     return claim(out, out / ".build", plan.identity, overwrite=overwrite)
 
 
-def _make_shards(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Share, workers: int) -> Closing:
-    from pix2pix_data.engines.local import run_local
-
+def _make_shards(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Share, engine: Engine) -> Closing:
     state = out / ".build"
     maker = _fitted(maker, plan.splits["train"], state)
-    with maker.at_work(workers) as sent:
+    with maker.at_work(engine.num_beside) as sent:
         shards = _shards(plan, sent, source, out, state, lossless=plan.identity["options"]["lossless"])
         closing = _closing(plan, maker, source, [shard.path.name for shard in shards])
         write_closing(state, closing, plan.splits)
@@ -261,7 +269,7 @@ def _make_shards(plan: Plan, maker: PairMaker, source: Path, out: Path, share: S
         waiting = [shard for shard in ours if not shard.outcome_path.is_file()]
         num_pairs, num_waiting = (sum(len(shard.plans) for shard in some) for some in (ours, waiting))
         with ProgressLine("Making pairs", num_pairs, unit="photos", done=num_pairs - num_waiting) as progress:
-            run_local(_make_shard, waiting, workers=workers, tick=progress.advance)
+            engine.run(_make_shard, waiting, tick=progress.advance, on_gpu=maker.wants_gpu)
     return closing
 
 

@@ -36,7 +36,7 @@ from pix2pix_data.palette_file import Palette, read_palette
 
 if TYPE_CHECKING:
     from pix2pix_data.checks.sides import Kind
-    from pix2pix_data.engines.local import Tick
+    from pix2pix_data.engines import Tick
 
 __all__ = ["check_dataset", "num_to_look_at"]
 

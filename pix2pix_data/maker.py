@@ -114,6 +114,11 @@ class PairMaker(BaseModel, ABC):
         """Pillow's modes of A and B, for `datasets`."""
         return ("RGB", "RGB")
 
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether it is much faster where it has a GPU."""
+        return False
+
     @abstractmethod
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
         """Say which pairs `source` will give, and account for every file that will give none."""

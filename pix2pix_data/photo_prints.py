@@ -19,7 +19,7 @@ from pix2pix_data.images import decode_photo, read_photo
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pix2pix_data.engines.local import ShardFunction, Tick
+    from pix2pix_data.engines import ShardFunction, Tick
     from pix2pix_data.pair import RGB
 
     Prints: TypeAlias = npt.NDArray[np.uint8]  # (N, 24, 24)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.dataset import EncodedPair, ParquetDataset
-    from pix2pix_data.engines.local import Tick
+    from pix2pix_data.engines import Tick
     from pix2pix_data.photo_prints import PrintFiles, Prints
     from pix2pix_data.plans import Plans
 

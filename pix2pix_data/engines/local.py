@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from pix2pix_data.engines import ShardFunction, Task, Tick
 from pix2pix_data.errors import BuildError
 from pix2pix_data.processes import live_with_parent
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
-__all__ = ["ShardFunction", "Tick", "default_workers", "run_local"]
-
-Tick = Callable[[int], None]
-"""Says that so many more pairs have an outcome."""
-
-Task = TypeVar("Task", contravariant=True)
+__all__ = ["LocalEngine", "default_workers", "run_local"]
 
 _MAX_BROKEN_POOLS = 3
 _POLL_S = 0.2
 
 
-class ShardFunction(Protocol[Task]):
-    """Makes one shard; importable by name, and pure: run twice, it writes the same bytes."""
+@dataclass(frozen=True, slots=True)
+class LocalEngine:
+    """`run_local` with a number of processes."""
 
-    def __call__(self, task: Task, tick: Tick, /) -> None: ...
+    workers: int
+
+    @property
+    def num_beside(self) -> int:
+        return self.workers
+
+    def run(self, function: ShardFunction[Task], tasks: Sequence[Task], *, tick: Tick, on_gpu: bool = False) -> None:  # noqa: ARG002
+        run_local(function, tasks, workers=self.workers, tick=tick)
 
 
 def default_workers() -> int:

@@ -101,9 +101,13 @@ class EdgesMaker(PhotoMaker):
             WEIGHTS.get(self.detector)()
         return self
 
+    @property
+    def wants_gpu(self) -> bool:
+        return self.detector in WEIGHTS.names()
+
     @contextmanager
     def at_work(self, workers: int) -> Iterator[Self]:
-        if workers > 1 and self.detector in WEIGHTS.names() and _has_gpu():
+        if workers > 1 and self.wants_gpu and _has_gpu():
             from pix2pix_data.edges.shared_detector import shared_detector
 
             with shared_detector(functools.partial(make_detector, self.detector, self.weights)) as shared:

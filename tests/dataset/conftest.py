@@ -28,7 +28,7 @@ def draw_photo(index: int = 0, width: int = 90, height: int = 70) -> np.ndarray:
     return photo
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def draw() -> Draw:
     return draw_photo
 
