@@ -128,7 +128,7 @@ def _open(recipe: Recipe) -> PairDataset:
     from pix2pix_data.dataset import open_dataset
 
     if not recipe.data.path.exists():
-        fix = recipe.data.source or "make one with p2p-data, or give another with --set data.path=FOLDER"
+        fix = f"{recipe.data.source or 'make one with p2p-data'}; or name the one you have: --set data.path=FOLDER"
         raise FormatError("the dataset of this recipe is not there", where=recipe.data.path, fix=fix)
     return open_dataset(recipe.data.path)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, FloatMap, PairPlan
 
 
+_SMALL_PX = 96  # up to here a side is nearer to the 64 px of the quickstart than to the paper's 256
+
+
 @PAIR_MAKERS.register("edges")
 class EdgesMaker(PhotoMaker):
     """Pair each photo with its edges: A is dark strokes on white, B the photo.
@@ -64,6 +67,8 @@ class EdgesMaker(PhotoMaker):
 
     @property
     def recipe(self) -> str:
+        if max(self.size) <= _SMALL_PX:
+            return "quickstart"
         return "sketches" if self.style == "sketch" else self.trained_by
 
     @field_validator("detector")

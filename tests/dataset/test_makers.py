@@ -209,6 +209,8 @@ def test_gray_is_the_luma_where_asked(photos):
     [
         ("edges", {}, "edges2shoes"),
         ("edges", {"style": "sketch"}, "sketches"),
+        ("edges", {"size": "64"}, "quickstart"),
+        ("edges", {"size": "64x128"}, "edges2shoes"),
         ("kmeans", {}, "cityscapes-kmeans"),
         ("kmeans", {"size": "512x256"}, "cityscapes-kmeans-512x256"),
         ("kmeans", {"size": "512"}, "cityscapes-kmeans-512x512"),
