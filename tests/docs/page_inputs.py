@@ -97,7 +97,9 @@ def write_models(root: Path, run: RUN_COMMAND) -> None:
     run("p2p-data edges ./shoes --size 48 --workers 1 --val 0.2 --test 0.2")
     run("p2p-data edges ./photos --size 48 --workers 1 --out my-photos-edges --group file")
     run("p2p-data kmeans ./cityscapes --size 48 --workers 1")
-    run("p2p-data combine ./sketches ./photos --size 48 --workers 1 --out pairs-made")
+    run("p2p-data kmeans ./shoes --size 48 --workers 1")
+    run("p2p-data colorize ./photos --size 48 --workers 1")
+    shutil.copytree(root / "shoes-edges", root / "shoes-sketches")
     run(f"p2p-train recipes/edges2shoes.toml {settings}")
     run(f"p2p-train recipes/facades.toml {settings} --set data.path=facades")
     runs = root / "runs"

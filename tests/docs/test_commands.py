@@ -48,7 +48,8 @@ ADDED = {
     rf"p2p-data ({'|'.join(PAIR_MAKERS.names())}) ": "--workers 1 --out made",
     rf"p2p-data ({'|'.join(set(PAIR_MAKERS.names()) - {'daynight'})}) ": "--size 48",
     r"p2p-data split ": "--val 2 --test 2",
-    r"p2p-train (?!--list)": " ".join(f"--set {one}" for one in TRAIN_QUICKLY),
+    r"p2p-train --resume ": "--set train.max_steps=3",
+    r"p2p-train (?!--list|--resume)": " ".join(f"--set {one}" for one in TRAIN_QUICKLY),
 }
 """What commands get besides, so that they take a second: of an option given twice, the last counts."""
 
