@@ -53,7 +53,7 @@ def decode_each(files: Connection) -> None:
 
     warnings.simplefilter("ignore")
     while (path := files.recv()) is not None:
-        Path("/proc/self/clear_refs").write_text("5")  # the most memory so far is forgotten
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the most memory so far is forgotten
         start, kind, told = time.process_time(), "read", ""
         try:
             photo, _ = read_photo(path)
@@ -63,7 +63,7 @@ def decode_each(files: Connection) -> None:
             kind, told = "refused", str(error)
         except BaseException as error:
             kind, told = "crashed", repr(error)
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         peak_kb = int(status.partition("VmHWM:")[2].split()[0])
         files.send(Outcome(kind, time.process_time() - start, peak_kb / 1024, told))
 

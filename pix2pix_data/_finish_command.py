@@ -110,7 +110,7 @@ def _tell(summary: BuildSummary, out: Path, elapsed_s: float, num_unused: int) -
     left_out = f"{num_unused} photos not used, " if num_unused else ""
     result(f"{num_pairs} pairs ({counts}), {left_out}{summary.num_failed - num_unused} failed, {done}")
     if summary.num_failed:
-        lines = (out / "failures.jsonl").read_text().splitlines()
+        lines = (out / "failures.jsonl").read_text(encoding="utf-8").splitlines()
         reasons = Counter(reason_kind(json.loads(line)["reason"]) for line in lines)
         for reason, num in reasons.most_common(5):
             result(f"  {num} x {reason}")

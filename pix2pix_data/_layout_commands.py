@@ -82,7 +82,7 @@ def import_(
     result(f"{num_pairs} pairs ({counts(summary.num_pairs)}), {summary.num_failed} failed, in {elapsed}")
     result(f"  pictures stored as {', '.join(f'{kind}: {num}' for kind, num in summary.sides.most_common())}")
     if summary.num_failed:
-        lines = (out / "failures.jsonl").read_text().splitlines()
+        lines = (out / "failures.jsonl").read_text(encoding="utf-8").splitlines()
         reasons = Counter(json.loads(line)["reason"].partition(":")[0] for line in lines)
         for reason, num in reasons.most_common(5):
             result(f"  {num} x {reason}")

@@ -232,7 +232,7 @@ def build(
         If `out` holds something else, or no photo gave a pair.
     """
     if _claimed_complete(plan, out, overwrite=overwrite):
-        record = json.loads((out / "build.json").read_text())
+        record = json.loads((out / "build.json").read_text(encoding="utf-8"))
         return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete=True)
     closing = _make_shards(plan, maker, source, out, Share(0, 1), engine or LocalEngine(workers))
     return close(out, closing)
@@ -295,7 +295,7 @@ def _fitted(maker: PairMaker, plans: Plans, state: Path) -> PairMaker:
     record = state / "maker.json"  # kept, so that all who go on use the same palette to the bit
     if not record.is_file():
         write_once(record, maker.fitted(plans).model_dump_json(include=learned_fields(maker)))
-    return type(maker).model_validate(maker.model_dump() | json.loads(record.read_text()))
+    return type(maker).model_validate(maker.model_dump() | json.loads(record.read_text(encoding="utf-8")))
 
 
 def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, *, lossless: bool) -> list[_Shard]:

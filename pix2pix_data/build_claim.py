@@ -61,7 +61,7 @@ def claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) 
 def _identity_in(record: Path) -> dict[str, Any] | None:
     """Read which build a folder holds; None where the file is not there, or not one of ours."""
     try:
-        identity = json.loads(record.read_text())["identity"]
+        identity = json.loads(record.read_text(encoding="utf-8"))["identity"]
         return identity if "maker" in identity and "format" in identity else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -93,7 +93,7 @@ def read_closing(out: Path) -> Closing | None:
     if (out / "build.json").is_file():
         return None
     try:
-        return Closing(**json.loads((out / ".build" / "closing.json").read_text()))
+        return Closing(**json.loads((out / ".build" / "closing.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise FormatError("there is no build to finish", where=out, fix="name the --out of its jobs") from None
     except (ValueError, TypeError) as error:
@@ -148,7 +148,7 @@ def _outcomes(out: Path, closing: Closing) -> tuple[dict[str, int], list[str]]:
     num_pairs: dict[str, int] = {}
     failed = list(closing.failed)
     for path in outcome_paths:
-        outcome = json.loads(path.read_text())
+        outcome = json.loads(path.read_text(encoding="utf-8"))
         split = path.name.partition("-")[0]
         num_pairs[split] = num_pairs.get(split, 0) + outcome["pairs"]
         failed += outcome["failed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 import warnings
@@ -66,6 +67,9 @@ def help_text(summary: str, examples: Sequence[str]) -> str:
 
 def exit_with_errors_told(command: Callable[[], object]) -> None:
     """Run a command line; a named error becomes three lines on stderr and exit code 1, Ctrl-C exit code 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console or file that lacks a letter gets ? in its place
+            stream.reconfigure(errors="replace")
     # Pillow warns of harmless oddities in photos; what matters comes back as an ImageError.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:

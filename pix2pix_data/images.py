@@ -173,7 +173,7 @@ def _quiet_libtiff(content: bytes) -> Iterator[None]:
     if not content.startswith((b"II", b"MM")):
         yield
         return
-    with _STDERR_LOCK, Path(os.devnull).open("w") as nowhere:
+    with _STDERR_LOCK, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         sys.stderr.flush()
         kept = os.dup(2)
         os.dup2(nowhere.fileno(), 2)

@@ -95,7 +95,7 @@ class Division:
     note: str
 
 
-_LANDMARKS = json.loads(Path(__file__).with_suffix(".json").read_text())
+_LANDMARKS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 
 PUBLIC_SETS = {
     "facades": PublicSet(

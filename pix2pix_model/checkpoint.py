@@ -123,7 +123,7 @@ def save_model(
     """Write the finished generator, loadable with no flag; `examples` are pictures that it may be given."""
     with folder_beside(folder) as beside:
         save_file(generator.state_dict(), beside / WEIGHTS)
-        (beside / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
+        (beside / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (beside / "README.md").write_text(card, encoding="utf-8")
         for number, example in enumerate(examples):
             write_png(beside / EXAMPLES / f"{number}.png", example)
@@ -143,7 +143,7 @@ def best_checkpoint(run_dir: Path) -> Path | None:
 
 
 def _pointed_at(pointer: Path) -> Path | None:
-    return pointer.parent / pointer.read_text().strip() if pointer.is_file() else None
+    return pointer.parent / pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else None
 
 
 def load_model(path: Path) -> Model:

@@ -283,10 +283,10 @@ def _free_memory() -> float:
     limits = []
     meminfo, cgroup_limit = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
     if meminfo.is_file():
-        fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
+        fields = dict(line.split(":") for line in meminfo.read_text(encoding="utf-8").splitlines())
         limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
     elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:  # macOS
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    if cgroup_limit.is_file() and (limit := cgroup_limit.read_text().strip()).isdigit():
+    if cgroup_limit.is_file() and (limit := cgroup_limit.read_text(encoding="utf-8").strip()).isdigit():
         limits.append(int(limit))
     return min(limits, default=8 * 2**30)

@@ -62,7 +62,7 @@ class RunDir:
         for left in [*self.path.rglob(".*.part")]:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         path = self.path / "environment.json"
-        starts = json.loads(path.read_text())["starts"] if path.is_file() else []
+        starts = json.loads(path.read_text(encoding="utf-8"))["starts"] if path.is_file() else []
         starts.append(_environment(step, device_words))
         write_file(path, json.dumps({"dataset": data.model_dump(), "starts": starts}, indent=1) + "\n")
         write_file(self.path / "recipe.toml", to_toml(recipe))
@@ -140,7 +140,7 @@ def _runs(runs_dir: Path) -> Iterator[tuple[int, Path]]:
 
 def _is_of(path: Path, recipe: Recipe, fingerprint: str) -> bool:
     try:
-        facts: dict[str, Any] = json.loads((path / "environment.json").read_text())
+        facts: dict[str, Any] = json.loads((path / "environment.json").read_text(encoding="utf-8"))
         return facts["dataset"]["fingerprint"] == fingerprint and load_recipe(path / "recipe.toml") == recipe
     except (OSError, ValueError, KeyError, P2PError):
         return False  # not written by this version, or stopped before anything was

@@ -59,8 +59,10 @@ def save_state(checkpoints_dir: Path, state: TrainState, config: ModelConfig) ->
     with folder_beside(folder) as beside:
         save_file(_weights(state), beside / WEIGHTS)
         save_file(_moments(state), beside / _OPTIMIZER)
-        (beside / _STATE).write_text(json.dumps(progress, indent=1) + "\n")
-        (beside / CONFIG).write_text(config.model_copy(update={"steps": state.step}).model_dump_json(indent=1) + "\n")
+        (beside / _STATE).write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
+        (beside / CONFIG).write_text(
+            config.model_copy(update={"steps": state.step}).model_dump_json(indent=1) + "\n", encoding="utf-8"
+        )
     write_file(checkpoints_dir / "last", f"{folder.name}\n")
     if state.best:
         write_file(checkpoints_dir / "best", f"{_name(state.best.step)}\n")

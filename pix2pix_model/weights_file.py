@@ -48,7 +48,7 @@ def folder_beside(folder: Path) -> Iterator[Path]:
 def read_json(path: Path) -> Any:
     """Read a JSON file; CheckpointError if it is missing or damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"missing or damaged: {error}", where=path) from error
 

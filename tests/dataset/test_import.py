@@ -306,7 +306,7 @@ def test_the_command_says_what_it_did(sides, p2p_data, tmp_path):
         "look at maps-pairs/report.html, or at maps-pairs/preview.png",
         "next: p2p-data check maps-pairs",
     ]
-    assert "p2p-data import maps" in Path(tmp_path / "maps-pairs" / "README.md").read_text()
+    assert "p2p-data import maps" in Path(tmp_path / "maps-pairs" / "README.md").read_text(encoding="utf-8")
     page = (tmp_path / "maps-pairs" / "report.html").read_text()
     assert "two folders, A and B, matched by name" in page
     assert "trainA/7.png" in page, "what gave no pair"

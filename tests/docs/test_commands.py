@@ -207,7 +207,7 @@ def ended_well(line: Line, folder: Path) -> None:
 
 @contextlib.contextmanager
 def standard_input(given: bytes) -> Iterator[None]:
-    before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(given))
+    before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(given), encoding="utf-8")
     try:
         yield
     finally:

@@ -79,7 +79,6 @@ class Outcome:
 
 def preload() -> None:
     """Import what a run imports on its way."""
-    import torch._dynamo
     import torch.utils.tensorboard.writer  # noqa: F401
 
 
@@ -114,7 +113,7 @@ def start(runs_dir: Path, num_workers: int) -> int:
     except BaseException:
         import traceback
 
-        Path("failure.txt").write_text(traceback.format_exc())
+        Path("failure.txt").write_text(traceback.format_exc(), encoding="utf-8")
     finally:
         os._exit(code)
 
@@ -159,7 +158,7 @@ def undisturbed() -> tuple[dict[str, object], float]:
     """Return what a run ends in that nothing disturbs, and how long it takes in seconds."""
     start_s = time.monotonic()
     if code := finish(start(Path("undisturbed"), 2)):
-        sys.exit(f"the undisturbed run ended with {code}: {Path('failure.txt').read_text()}")
+        sys.exit(f"the undisturbed run ended with {code}: {Path('failure.txt').read_text(encoding='utf-8')}")
     return kept(Path("undisturbed")), time.monotonic() - start_s
 
 
@@ -179,7 +178,7 @@ def outcomes(num_moments: int, how: str, seed: int, reference: dict[str, object]
 def tell(options: argparse.Namespace) -> int:
     """Print the table, in the current folder; returns how many runs ended otherwise."""
     draw_pairs(Path("drawn"))
-    Path("killed.toml").write_text(RECIPE)
+    Path("killed.toml").write_text(RECIPE, encoding="utf-8")
     reference, length_s = undisturbed()
     result(f"an undisturbed run of {NUM_STEPS} steps takes {length_s:.2f} s")
     result(f"{'':7}  {'moment':>8}  {'ended by':<9}  {'saved':>5}  {'same':<4}  half written")

@@ -176,7 +176,7 @@ def test_the_command_writes_only_a_new_folder_and_refuses_options_of_files(tmp_p
     monkeypatch.chdir(tmp_path)
     save(Path("model"), CLASSES, {}, given=SEGMENTS)
     Path("runtime/dist").mkdir(parents=True)
-    Path("runtime/dist/ort.wasm.bundle.min.mjs").write_text("/*! ONNX Runtime Web v9.8.7 */")
+    Path("runtime/dist/ort.wasm.bundle.min.mjs").write_text("/*! ONNX Runtime Web v9.8.7 */", encoding="utf-8")
     Path("runtime/dist/ort-wasm-simd-threaded.wasm").write_bytes(b"\0asm")
     line = ["export", "model", "--to", "web", "--half", "--runtime", "runtime"]
     done = CliRunner().invoke(app, line, catch_exceptions=False)

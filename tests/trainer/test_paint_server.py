@@ -354,7 +354,7 @@ def resident_mb() -> float:
     statm = Path("/proc/self/statm")
     if not statm.is_file():
         return 0.0
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return int(statm.read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def test_a_model_of_lightness_is_given_gray_pictures(tmp_path):
