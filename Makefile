@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test check fmt bench clean
+.PHONY: help demo test check fmt docs bench clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ fmt: $(READY)  ## put the code in its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(READY)  ## the pages as a site, in site/, which needs no network and no server
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 bench: $(READY)  ## the studies that print tables
 	$(BIN)/python benchmarks/train_step.py --rounds 5
 	$(BIN)/python benchmarks/loader.py --rounds 3 --epochs 3
@@ -47,4 +51,4 @@ bench: $(READY)  ## the studies that print tables
 	$(BIN)/python benchmarks/bsds.py
 
 clean:  ## remove what make made
-	rm -rf $(VENV) demo dist
+	rm -rf $(VENV) demo dist site
