@@ -124,7 +124,11 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
     if options.limit is not None:
         plans = first_plans(plans, options.limit, {} if options.new_splits else splits_of_folders(plans)[0])
     if not plans:
-        raise UsageError("no pair can be made of these files", where=source)
+        raise UsageError(
+            "no pair can be made of these files",
+            where=source,
+            fix="name another folder; --help says what this maker takes",
+        )
     grouped = _grouped(maker, plans, options, workers)
     splits, notes = divide(grouped, options, anew=options.new_splits)
     identity = {

@@ -216,7 +216,9 @@ class ParquetDataset(PairDataset):
         self.num_pairs = {split: sum(map(_num_rows, files)) for split, files in self._files.items()}
         self.num_pairs = {split: num for split, num in self.num_pairs.items() if num}
         if not self.num_pairs:
-            raise FormatError("the dataset holds no pairs", where=path)
+            raise FormatError(
+                "the dataset holds no pairs", where=path, fix="build it again, from photos that can be read"
+            )
         files = [file for files in self._files.values() for file in files]
         self.fingerprint, self.stamp = fingerprint_of(files, path), stamp_of(files)
         self.modes = _modes(next(iter(self._files.values()))[0])

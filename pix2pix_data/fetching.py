@@ -116,7 +116,9 @@ def find_source(name: str, *, revision: str | None, only: Sequence[str], options
         names = {path for path in names if is_wanted(Path(path)) and path != "build.json"}
     files = [file for path, file in listing.files.items() if path in (ours if is_ours else names)]
     if outside := [file.path for file in files if leads_outside(file.path)]:
-        raise FormatError(f"a file there leads out of its folder: {outside[0]}", where=repo.url)
+        raise FormatError(
+            f"a file there leads out of its folder: {outside[0]}", where=repo.url, fix="do not trust this repository"
+        )
     if not files:
         what = "no file there matches --only" if only else "there are no pictures and no tables"
         raise FormatError(what, where=repo.url, fix=f"look at {repo.url}/tree/{listing.commit}")

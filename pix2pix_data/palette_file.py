@@ -130,7 +130,7 @@ def read_names(path: Path) -> Names:
     try:
         names = tomllib.loads(_text(path)).get("names")
     except tomllib.TOMLDecodeError as error:
-        raise FormatError(f"this is not TOML: {error}", where=path) from error
+        raise FormatError(f"this is not TOML: {error}", where=path, fix="correct that line") from error
     if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
         return tuple(names)
     if isinstance(names, dict) and names and all(isinstance(name, str) for name in names.values()):
@@ -151,7 +151,11 @@ def with_names(palette: Palette, names: Names, where: Path) -> Palette:
     named = [palette.name_of(i) for i in range(len(palette.colors))]
     if not isinstance(names, Mapping):
         if len(names) > len(named):
-            raise FormatError(f"there are {len(names)} names for {len(named)} colours", where=where)
+            raise FormatError(
+                f"there are {len(names)} names for {len(named)} colours",
+                where=where,
+                fix="leave out those beyond the colours",
+            )
         return replace(palette, names=(*names, *named[len(names) :]))
     label_of = {to_hex(color): i for i, color in enumerate(palette.colors)}
     label_of |= {str(i): i for i in range(len(named))}
@@ -179,7 +183,11 @@ def _checked(entries: Sequence[tuple[str, str]], path: Path) -> Palette:
             raise FormatError(f"the colour {text} is there twice", where=path, fix="give each class its own colour")
         colors.append(color)
     if not 1 <= len(colors) <= MAX_COLORS:
-        raise FormatError(f"a palette has 1 to {MAX_COLORS} colours, this one {len(colors)}", where=path)
+        raise FormatError(
+            f"a palette has 1 to {MAX_COLORS} colours, this one {len(colors)}",
+            where=path,
+            fix="leave out or merge classes",
+        )
     return Palette(tuple(colors), names=tuple(str(name) for _, name in entries))
 
 
@@ -187,4 +195,6 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(f"the file cannot be read: {error}", where=path) from error
+        raise FormatError(
+            f"the file cannot be read: {error}", where=path, fix="name a palette.json or a TOML file in UTF-8"
+        ) from error

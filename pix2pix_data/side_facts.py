@@ -135,7 +135,11 @@ def _made_by(dataset: PairDataset) -> tuple[str, dict[str, Any]]:
     except FileNotFoundError:
         return "", {}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise FormatError(f"this is no record of a build: {error}", where=path) from error
+        raise FormatError(
+            f"this is no record of a build: {error}",
+            where=path,
+            fix="build the dataset again; or remove the file, which makes it one of others",
+        ) from error
 
 
 def _lines(*, inverted: bool, width: int, maker: tuple[str, dict[str, Any]] = ("", {})) -> SideFacts:

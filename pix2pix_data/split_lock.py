@@ -31,7 +31,9 @@ def read_lock(path: Path) -> dict[str, str]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(f"the lock file cannot be read: {error}", where=path) from None
+        raise FormatError(
+            f"the lock file cannot be read: {error}", where=path, fix="name one that p2p-data wrote, or a new file"
+        ) from None
     if not rows or rows[0] != _HEADER:
         fix = "name one that p2p-data wrote, or a new file"
         raise FormatError("this is no lock file: its first line is not key,split", where=path, fix=fix)

@@ -189,7 +189,11 @@ def _model_folder(path: Path) -> Path:
         if folder is not None and (folder / CONFIG).is_file():
             return folder
     if not path.exists():
-        raise CheckpointError("there is no such run or model", where=path)
+        raise CheckpointError(
+            "there is no such run or model",
+            where=path,
+            fix="name a folder that p2p-train or p2p-model import wrote, such as runs/0001-facades",
+        )
     if (path / "recipe.toml").is_file():
         raise CheckpointError(
             "this run has no checkpoint yet", where=path, fix="let it train for longer, or p2p-train --resume it"

@@ -156,7 +156,11 @@ def evaluate(task: Task, judges: Judges) -> Evaluation:
             tally.add(examples)
             progress.advance(len(examples))
     if not tally.pictures:
-        raise FormatError(f"no pair of the {task.split} split can be used: {failures[0].reason}", where=failures[0].key)
+        raise FormatError(
+            f"no pair of the {task.split} split can be used: {failures[0].reason}",
+            where=failures[0].key,
+            fix="p2p-data check DATASET says what is wrong with its pictures",
+        )
     if task.split != "train" and "train" in task.dataset.num_pairs:
         for pictures in other_targets(task, len(tally.pictures)):
             tally.add_others(pictures)

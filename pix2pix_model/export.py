@@ -111,7 +111,10 @@ def export(model: Model, out: Path, pictures: Sequence[Tensor], *, to: ExportFor
         # Not "above the bound": an answer that is no number is no answer.
         if wrong := [one for one in differences if not one.highest <= bound]:
             told = ", ".join(f"{one.width}x{one.height}: {one.highest:.2g}" for one in wrong)
-            raise CheckpointError(f"the exported file answers otherwise than the model, by more than {bound}: {told}")
+            raise CheckpointError(
+                f"the exported file answers otherwise than the model, by more than {bound}: {told}",
+                fix="leave out --half, or choose another --to; the model itself is untouched",
+            )
         beside.replace(out)
     finally:
         beside.unlink(missing_ok=True)

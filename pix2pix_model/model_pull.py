@@ -131,7 +131,9 @@ def check_is_ours(repo: HubRepo, listing: Listing) -> list[RemoteFile]:
 
 def _files_of(repo: HubRepo, listing: Listing) -> list[RemoteFile]:
     if outside := next(filter(leads_outside, listing.files), None):
-        raise HubError(f"a file there leads out of its folder: {outside}", where=repo.url)
+        raise HubError(
+            f"a file there leads out of its folder: {outside}", where=repo.url, fix="do not trust this repository"
+        )
     if missing := [name for name in (CONFIG, WEIGHTS) if name not in listing.files]:
         raise _not_ours(repo, f"it has no {' and no '.join(missing)}")
     files = [file for name, file in listing.files.items() if travels(name)]

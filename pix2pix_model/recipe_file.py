@@ -78,7 +78,11 @@ def _read_with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     base_path = _base(path, settings.pop("base"))
     above = (*above, path.resolve())
     if base_path.resolve() in above:
-        raise RecipeError(f"the recipe stands on itself, by base = {base_path.name!r}", where=path)
+        raise RecipeError(
+            f"the recipe stands on itself, by base = {base_path.name!r}",
+            where=path,
+            fix="name another recipe as its base, or none",
+        )
     below = _read_with_base(base_path, above)
     below.pop("name", None)
     for key, value in settings.items():
@@ -90,7 +94,11 @@ def _read_with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 def _base(path: Path, name: object) -> Path:
     """Return the file that `base` names: one beside `path`, or a recipe that ships with p2p."""
     if not isinstance(name, str):
-        raise RecipeError(f"base: should be the file or the name of a recipe, not {name!r}", where=path)
+        raise RecipeError(
+            f"base: should be the file or the name of a recipe, not {name!r}",
+            where=path,
+            fix="write base = and a name of p2p-train --list",
+        )
     beside = path.parent / name
     base_path = beside if beside.is_file() else shipped_as(Path(name))
     if base_path is None:
@@ -105,7 +113,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"the recipe is not TOML: {error}", where=path, fix="correct that line") from error
     except UnicodeDecodeError as error:
-        raise RecipeError("the recipe is not UTF-8 text", where=path) from error
+        raise RecipeError("the recipe is not UTF-8 text", where=path, fix="save it as UTF-8") from error
     except OSError as error:
         raise RecipeError("there is no such recipe", where=path, fix=_where_recipes_are(path)) from error
 

@@ -20,6 +20,8 @@ __all__ = ["CONFIG", "WEIGHTS", "folder_beside", "load_weights", "read_json", "r
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
+_ANOTHER = "take another checkpoint of the run, or fetch the model again"
+
 
 @contextmanager
 def folder_beside(folder: Path) -> Iterator[Path]:
@@ -50,7 +52,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"missing or damaged: {error}", where=path) from error
+        raise CheckpointError(f"missing or damaged: {error}", where=path, fix=_ANOTHER) from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -58,7 +60,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"missing or damaged: {error}", where=path) from error
+        raise CheckpointError(f"missing or damaged: {error}", where=path, fix=_ANOTHER) from error
 
 
 def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -88,7 +88,9 @@ def _check_digest(path: Path, stated: str) -> None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if len(stated) == len(digest) and stated != digest:
-        raise FormatError("its checksum is not the one that the hub states", where=path)
+        raise FormatError(
+            "its checksum is not the one that the hub states", where=path, fix="remove the file, and fetch it again"
+        )
 
 
 def _by_hand(folder: Path) -> str:

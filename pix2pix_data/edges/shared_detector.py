@@ -66,7 +66,10 @@ def shared_detector(make: Callable[[], EdgeDetector]) -> Iterator[SharedDetector
         try:
             address: str | Exception = ours.recv()
         except EOFError as error:
-            raise BuildError("the process that runs the edge detector has died at its start") from error
+            raise BuildError(
+                "the process that runs the edge detector has died at its start",
+                fix="see what it wrote above; --workers 1 does without one",
+            ) from error
         if isinstance(address, Exception):
             raise address
         yield SharedDetector(address)

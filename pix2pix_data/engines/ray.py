@@ -167,7 +167,10 @@ def _run_task(
 def _check_node(folder: str, folders: Sequence[str], version: str) -> None:
     node = socket.gethostname()
     if version != __version__:
-        raise BuildError(f"pix2pix-kit is {__version__} on {node}, and {version} where the build was started")
+        raise BuildError(
+            f"pix2pix-kit is {__version__} on {node}, and {version} where the build was started",
+            fix="install one version on all nodes",
+        )
     for needed in (folder, *folders):
         if not Path(needed).exists():
             raise BuildError(

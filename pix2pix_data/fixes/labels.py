@@ -56,7 +56,11 @@ def learn_palette(dataset: PairDataset, mend: SnapLabels, names: Sequence[str], 
     palette = learn_reading(list(_maps(dataset, mend, look_at)), palette, by_index=False).palette
     share = share_clear(list(_maps(dataset, mend, mend.names)), palette)
     if share < _LEAST_CLEAR:
-        raise FormatError(f"{1 - share:.0%} of the pixels have the colour of no class")
+        raise FormatError(
+            f"{1 - share:.0%} of the pixels have the colour of no class",
+            where=dataset.path,
+            fix="build anew from the label maps, with p2p-data labels --palette",
+        )
     return palette
 
 

@@ -59,7 +59,7 @@ def open_tree(path: Path, *, scratch: Path) -> Iterator[FileTree]:
         yield FolderTree(path)
         return
     if not path.is_file():
-        raise FormatError("there is no such folder or file", where=path)
+        raise FormatError("there is no such folder or file", where=path, fix="name a folder or an archive of pairs")
     with path.open("rb") as stream:
         if zipfile.is_zipfile(stream):
             with _open_zip(stream, path) as tree:
@@ -98,7 +98,9 @@ def _decompress(stream: IO[bytes], opener: Any, plain: IO[bytes], path: Path) ->
             while chunk := unpacked.read(_CHUNK_BYTES):
                 if plain.tell() + len(chunk) > most:
                     what = f"{packed:,} bytes unpack to more than {most:,}: this is no archive of pictures"
-                    raise FormatError(what, where=path)
+                    raise FormatError(
+                        what, where=path, fix="unpack it yourself, if you trust it, and import the folder"
+                    )
                 plain.write(chunk)
     except _DAMAGED as error:
         raise FormatError(f"damaged archive: {error}", where=path, fix="fetch it again") from error
@@ -116,7 +118,11 @@ class _Archive(FileTree):
         refused: list[Failed] = []
         for number, (name, member, refusal) in enumerate(members):
             if number == _MAX_MEMBERS:
-                raise FormatError(f"the archive has more than {_MAX_MEMBERS:,} members", where=path)
+                raise FormatError(
+                    f"the archive has more than {_MAX_MEMBERS:,} members",
+                    where=path,
+                    fix="unpack it, and import the folder",
+                )
             shown, file = to_utf8(name), Path(name)
             if refusal is None and leads_outside(name):
                 refusal = _OUTSIDE
@@ -203,4 +209,4 @@ def _damage_told(file: Path) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
-        raise FormatError(f"damaged member: {error}", where=file) from error
+        raise FormatError(f"damaged member: {error}", where=file, fix="fetch the archive again") from error

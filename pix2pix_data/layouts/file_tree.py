@@ -95,7 +95,11 @@ class FolderTree(FileTree):
             with (self._root / file).open("rb") as stream:
                 yield stream
         except OSError as error:
-            raise FormatError(f"the file cannot be read: {error.strerror or error}", where=file) from error
+            raise FormatError(
+                f"the file cannot be read: {error.strerror or error}",
+                where=file,
+                fix="look at its permissions and at the disk",
+            ) from error
 
 
 def is_picture(file: Path) -> bool:

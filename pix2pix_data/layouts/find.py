@@ -47,5 +47,9 @@ def find_layout(tree: FileTree, columns: tuple[str, str] | None, *, scratch: Pat
             fix="p2p-data import --help lists the layouts; from photos, make pairs first, such as: p2p-data edges",
         )
     if not any(found.num_pairs.values()):
-        raise FormatError(f"no pair in this layout ({found.layout}){refused}", where=tree.path)
+        raise FormatError(
+            f"no pair in this layout ({found.layout}){refused}",
+            where=tree.path,
+            fix="p2p-data import --help lists what each layout wants",
+        )
     return replace(found, failed=(*tree.refused, *found.failed))

@@ -84,7 +84,11 @@ def _rows(tree: FileTree, table: Path) -> Iterator[dict[str, Any]]:
                 raise ValueError("each line must be a record in braces")
             yield from rows
     except (ImageError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
-        raise FormatError(f"the table cannot be read: {error}", where=tree.path / table) from error
+        raise FormatError(
+            f"the table cannot be read: {error}",
+            where=tree.path / table,
+            fix="mend the table, or import the pictures by their names without it",
+        ) from error
 
 
 def _column(name: str) -> str:

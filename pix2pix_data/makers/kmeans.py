@@ -188,7 +188,10 @@ class KMeansMaker(PhotoMaker):
                 continue
             samples.append(self._spread(photo, _MAX_PIXELS // len(chosen)))
         if not samples:
-            raise BuildError("no photo of the training split could be read to fit the palette on")
+            raise BuildError(
+                "no photo of the training split could be read to fit the palette on",
+                fix="mend or replace the photos; or give a --palette",
+            )
         places = [place for _, place in samples if place is not None]
         return np.concatenate([pixels for pixels, _ in samples]), np.concatenate(places) if places else None
 

@@ -106,5 +106,8 @@ class LabelsMaker(TwoSidesMaker):
             if pixels_left <= 0:
                 break
         if not maps:
-            raise BuildError("no label map of the training split could be read to see what it holds")
+            raise BuildError(
+                "no label map of the training split could be read to see what it holds",
+                fix="mend or replace the maps; or give a --palette",
+            )
         return maps

@@ -83,7 +83,10 @@ def set_distance(made: Tensor, real: Tensor, *, seed: int = 0) -> SetDistance:
 
     fewest = min(len(made), len(real))
     if fewest < 2:
-        raise UsageError("a distance between sets of pictures needs two pictures in each")
+        raise UsageError(
+            "a distance between sets of pictures needs two pictures in each",
+            fix="evaluate more pairs, or give --features none",
+        )
     subset = min(_KID_SUBSET, max(2, fewest // 2))
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.filterwarnings("ignore", message=".*will save all extracted features")  # they are here already

@@ -113,5 +113,9 @@ class _OnnxFeatures:
             features = features.mean((2, 3))  # maps of features
         if features.ndim != 2:
             shape = tuple(features.shape)
-            raise CheckpointError(f"this network gives no vectors but {shape}", where=self._network.path)
+            raise CheckpointError(
+                f"this network gives no vectors but {shape}",
+                where=self._network.path,
+                fix="export the network up to the layer before its classes",
+            )
         return features

@@ -85,7 +85,9 @@ class OnnxNetwork:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has a class for each of its reasons
             reason = str(error).strip().partition("\n")[0]
-            raise CheckpointError(f"this is no network that onnxruntime runs: {reason}", where=path) from error
+            raise CheckpointError(
+                f"this is no network that onnxruntime runs: {reason}", where=path, fix="export it to ONNX anew"
+            ) from error
         takes = self._session.get_inputs()
         shape = takes[0].shape if len(takes) == 1 else []
         if len(shape) != 4 or shape[1] != 3 or takes[0].type != "tensor(float)":
@@ -112,5 +114,7 @@ class OnnxNetwork:
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             told = f"the network does not take pictures of {wanted[1]}x{wanted[0]}: {reason}"
-            raise CheckpointError(told, where=self.path) from error
+            raise CheckpointError(
+                told, where=self.path, fix="export it with free height and width, or evaluate at its --size"
+            ) from error
         return torch.cat([torch.as_tensor(output) for output in outputs]).numpy()

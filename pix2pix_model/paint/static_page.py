@@ -145,7 +145,10 @@ def _prove(content: bytes, painter: Painter, *, half: bool) -> list[Likeness]:
         likenesses.append(Likeness(int(apart.max()), float((apart <= bound).mean())))
     if wrong := [one for one in likenesses if one.share < LOWEST_SHARE]:
         told = ", ".join(f"{1 - one.share:.2%} of the pixels, up to {one.highest}" for one in wrong)
-        raise CheckpointError(f"in the browser the model would answer otherwise, by more than {bound} levels: {told}")
+        raise CheckpointError(
+            f"in the browser the model would answer otherwise, by more than {bound} levels: {told}",
+            fix="leave out --half; or serve it with p2p-model paint",
+        )
     return likenesses
 
 
