@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -70,7 +71,7 @@ def fetch(
     say(f"fetch: {source.repo.repo_id} at {source.listing.commit[:7]} ({size}) -> {out}")
     if dry_run:
         return
-    fetched = fetch_pairs(source, out, workers=workers or default_workers())
+    fetched = fetch_pairs(source, out, workers=workers or default_workers(), finish=partial(report_new, out=out))
     say(f"  {fetched.layout}")
     for note in fetched.notes:
         say(f"  {note}")
@@ -81,7 +82,6 @@ def fetch(
     result(f"{num_pairs} pairs ({counts(fetched.summary.num_pairs)}), {num_failed} failed, in {elapsed}")
     if num_failed:
         result(f"  each one: {out / 'failures.jsonl'}")
-    report_new(out)
     result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
     if source.public is None:
         result(f"next: p2p-data check {shlex.quote(str(out))}")

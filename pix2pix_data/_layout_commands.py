@@ -7,6 +7,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +77,8 @@ def import_(
             for failed in opened.found.failed:
                 say(f"  no pair from {failed.source}: {failed.reason}")
             return
-        summary = import_pairs(opened, out, workers=workers or default_workers())
+        report = partial(report_new, photos=path, out=out)
+        summary = import_pairs(opened, out, workers=workers or default_workers(), finish=report)
     num_pairs = sum(summary.num_pairs.values())
     elapsed = duration(time.monotonic() - start)
     result(f"{num_pairs} pairs ({counts(summary.num_pairs)}), {summary.num_failed} failed, in {elapsed}")
@@ -89,7 +91,6 @@ def import_(
         result(f"  each one: {out / 'failures.jsonl'}")
     if opened.others:
         say(f"  {len(opened.others)} other files are no pictures; build.json names them")
-    report_new(out, photos=path)
     result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
     result(f"next: p2p-data check {shlex.quote(str(out))}")
     if summary.num_failed > max_failed * (num_pairs + summary.num_failed):

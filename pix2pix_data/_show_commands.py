@@ -81,8 +81,11 @@ def report(
     result("open it in a browser")
 
 
-def report_new(dataset: Path, *, photos: Path | None = None) -> None:
-    """Write report.html into a dataset that was just made, check some of its pairs, and say what is wrong with them."""
+def report_new(dataset: Path, *, photos: Path | None = None, out: Path | None = None) -> None:
+    """Write report.html into a dataset that was just made, check some of its pairs, and say what is wrong with them.
+
+    `out` is where the dataset will lie, if that is elsewhere.
+    """
     from pix2pix_data.check import check_dataset
     from pix2pix_data.dataset import open_dataset
     from pix2pix_data.report import write_report
@@ -95,8 +98,8 @@ def report_new(dataset: Path, *, photos: Path | None = None) -> None:
         for severity in ("error", "warning")
         if tally[severity]
     ]:
-        looked_at = f"a look at {found.facts.num_looked_at} pairs"
-        say(f"  {looked_at} found {' and '.join(told)}: see the report, or p2p-data check {shlex.quote(str(dataset))}")
+        looked_at, place = f"a look at {found.facts.num_looked_at} pairs", shlex.quote(str(out or dataset))
+        say(f"  {looked_at} found {' and '.join(told)}: see the report, or p2p-data check {place}")
     for finding in found.findings:
         if finding.severity == "error":
             say(f"  error: {finding.what}")

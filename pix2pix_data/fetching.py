@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -125,7 +125,7 @@ def find_source(name: str, *, revision: str | None, only: Sequence[str], options
     return Source(repo, listing, tuple(files), is_ours, name, public, tuple(only), options)
 
 
-def fetch_pairs(source: Source, out: Path, *, workers: int) -> Fetched:
+def fetch_pairs(source: Source, out: Path, *, workers: int, finish: Callable[[Path], None] | None = None) -> Fetched:
     """Download and make a dataset in a new folder, which is there whole or not at all.
 
     Downloads lie in a hidden folder beside `out` until the dataset is made, so that a call that is interrupted goes on
@@ -137,6 +137,8 @@ def fetch_pairs(source: Source, out: Path, *, workers: int) -> Fetched:
     out : Path
     workers : int
         Threads that decode; any number gives the same bytes.
+    finish : callable, optional
+        Adds to the dataset, in a folder of the same name, before it takes its place.
 
     Raises
     ------
@@ -153,6 +155,8 @@ def fetch_pairs(source: Source, out: Path, *, workers: int) -> Fetched:
         fetched = (
             _taken_over(source, folder, beside) if source.is_ours else _imported(source, folder, beside, out, workers)
         )
+        if finish is not None:
+            finish(beside)
     shutil.rmtree(downloads)
     return fetched
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -108,7 +108,9 @@ def open_layout(path: Path, options: ImportOptions, *, scratch: Path) -> Iterato
         yield Opened(tree, find_layout(tree, options.columns, scratch=scratch), options)
 
 
-def import_pairs(opened: Opened, out: Path, *, workers: int) -> ImportSummary:
+def import_pairs(
+    opened: Opened, out: Path, *, workers: int, finish: Callable[[Path], None] | None = None
+) -> ImportSummary:
     """Write the dataset to a new folder, which is there whole or not at all; memory stays at a few dozen pairs.
 
     Parameters
@@ -117,6 +119,8 @@ def import_pairs(opened: Opened, out: Path, *, workers: int) -> ImportSummary:
     out : Path
     workers : int
         Threads that decode and encode; any number gives the same bytes.
+    finish : callable, optional
+        Adds to the dataset, in a folder of the same name, before it takes its place.
 
     Raises
     ------
@@ -143,6 +147,8 @@ def import_pairs(opened: Opened, out: Path, *, workers: int) -> ImportSummary:
             what = "there is not one pair to train on" + (f" ({reasons})" if reasons else "")
             raise BuildError(what, where=opened.tree.path, fix="put training pairs into a folder train/")
         _write_rest(opened, beside, out.resolve().name, summary, failed)
+        if finish is not None:
+            finish(beside)
     return summary
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pix2pix_data.errors import BuildError
+from pix2pix_data.one_at_a_time import one_at_a_time
 
 __all__ = ["new_folder", "require_free"]
 
@@ -21,19 +21,24 @@ def require_free(out: Path) -> None:
 
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder beside `out` to fill; it becomes `out` when the block ends well, and is removed otherwise.
+    """Give a folder of the same name to fill; it becomes `out` when the block ends well, and is removed otherwise.
+
+    It lies in a hidden folder beside `out`, which the next call takes over from a process that was killed.
 
     Raises
     ------
     BuildError
-        If `out` holds anything.
+        If `out` holds anything, or another process is filling it.
     """
     require_free(out)
     out = out.resolve()
-    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        beside.replace(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    scratch = out.with_name(f".{out.name}.part")
+    with one_at_a_time(scratch, out):
+        try:
+            require_free(out)  # another process may have ended since
+            shutil.rmtree(scratch / out.name, ignore_errors=True)
+            (scratch / out.name).mkdir()
+            yield scratch / out.name
+            (scratch / out.name).replace(out)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)

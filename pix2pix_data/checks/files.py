@@ -67,7 +67,7 @@ def build_findings(folder: Path, num_pairs: Mapping[str, int]) -> list[Finding]:
                 "note",
                 "photos gave no pair when the dataset was built, or were left out by choice",
                 num_failed,
-                fix=f"read the reasons in {folder / 'failures.jsonl'}",
+                fix="read the reasons in its failures.jsonl",
             )
         )
     return found
