@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pix2pix_data import __version__
 from pix2pix_data.atomic import write_json, write_once
-from pix2pix_data.build_claim import claim
+from pix2pix_data.build_claim import claim, is_complete
 from pix2pix_data.build_options import BuildOptions, Share
 from pix2pix_data.closing import BuildSummary, Closing, close, write_closing
 from pix2pix_data.console import ProgressLine
@@ -23,10 +24,12 @@ from pix2pix_data.engines.local import LocalEngine
 from pix2pix_data.errors import UsageError
 from pix2pix_data.grouping import Grouped, group_plans, parse_group_by
 from pix2pix_data.maker import PairMaker, learned_fields
+from pix2pix_data.one_at_a_time import one_at_a_time
 from pix2pix_data.pair import Failed, Other, PairPlan, Unused
 from pix2pix_data.provenance import command_line, named
 from pix2pix_data.split_lock import read_lock, torn_groups
 from pix2pix_data.splits import assign_splits, first_plans, splits_fingerprint, splits_of_folders
+from pix2pix_data.unchanged import require_unchanged, sizes_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +58,8 @@ class Plan:
         Files that are no pictures.
     identity : dict
         All that decides the bytes of the dataset, as written to build.json.
+    sizes : str
+        Of all photos, see `unchanged`.
     notes : list of str
         What the user should know of groups and splits.
     lock : Path or None
@@ -65,6 +70,7 @@ class Plan:
     failed: list[Failed]
     others: list[str]
     identity: dict[str, Any]
+    sizes: str
     notes: list[str] = field(default_factory=list)
     lock: Path | None = None
 
@@ -89,6 +95,7 @@ class _Shard:
     path: Path
     outcome_path: Path
     source: Path
+    sizes: str
     lossless: bool
 
     def __str__(self) -> str:
@@ -140,7 +147,9 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
         "version": __version__,
         "splits": splits_fingerprint(splits),
     }
-    return Plan(splits, failed, [_shown(other.source, source) for other in others], identity, notes, options.lock)
+    others_shown = [_shown(other.source, source) for other in others]
+    sizes = sizes_of(chain.from_iterable(splits.values()))
+    return Plan(splits, failed, others_shown, identity, sizes, notes, options.lock)
 
 
 def _planned(outcomes: Iterator[PairPlan | Failed | Other]) -> tuple[Plans, list[Failed], list[Other]]:
@@ -233,13 +242,16 @@ def build(
     Raises
     ------
     BuildError
-        If `out` holds something else, or no photo gave a pair.
+        If `out` holds something else, another process builds there, a photo changed meanwhile, or none gave a pair.
     """
-    if _claimed_complete(plan, out, overwrite=overwrite):
+    state = out / ".build"
+    if is_complete(out, state, plan.identity, overwrite=overwrite):
         record = json.loads((out / "build.json").read_text(encoding="utf-8"))
         return BuildSummary(record["pairs"], record["failed"], plan.others, was_complete=True)
-    closing = _make_shards(plan, maker, source, out, Share(0, 1), engine or LocalEngine(workers))
-    return close(out, closing)
+    with one_at_a_time(state, out):
+        claim(out, state, plan.identity, overwrite=overwrite)
+        closing = _make_shards(plan, maker, source, out, Share(0, 1), engine or LocalEngine(workers))
+        return close(out, closing)
 
 
 def build_share(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Share, *, workers: int) -> bool:
@@ -252,21 +264,20 @@ def build_share(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Sh
     bool
         False where the dataset was complete before.
     """
-    if _claimed_complete(plan, out, overwrite=False):
+    state = out / ".build"
+    if is_complete(out, state, plan.identity, overwrite=False):
         return False
+    claim(out, state, plan.identity, overwrite=False)
     _make_shards(plan, maker, source, out, share, LocalEngine(workers))
     return True
 
 
-def _claimed_complete(plan: Plan, out: Path, *, overwrite: bool) -> bool:
-    return claim(out, out / ".build", plan.identity, overwrite=overwrite)
-
-
 def _make_shards(plan: Plan, maker: PairMaker, source: Path, out: Path, share: Share, engine: Engine) -> Closing:
     state = out / ".build"
-    maker = _fitted(maker, plan.splits["train"], state)
+    maker = _fitted(maker, plan, source, state)
     with maker.at_work(engine.num_beside) as sent:
         shards = _shards(plan, sent, source, out, state, lossless=plan.identity["options"]["lossless"])
+        require_unchanged(plan.sizes, sizes_of(plan.plans), source)  # each shard looks at its own afterwards
         closing = _closing(plan, maker, source, [shard.path.name for shard in shards])
         write_closing(state, closing, plan.splits)
         ours = shards[share.index :: share.num]
@@ -295,10 +306,13 @@ def _closing(plan: Plan, maker: PairMaker, source: Path, shards: list[str]) -> C
     )
 
 
-def _fitted(maker: PairMaker, plans: Plans, state: Path) -> PairMaker:
+def _fitted(maker: PairMaker, plan: Plan, source: Path, state: Path) -> PairMaker:
     record = state / "maker.json"  # kept, so that all who go on use the same palette to the bit
     if not record.is_file():
-        write_once(record, maker.fitted(plans).model_dump_json(include=learned_fields(maker)))
+        fitted = maker.fitted(plan.splits["train"])
+        if learned_fields(maker):
+            require_unchanged(plan.sizes, sizes_of(plan.plans), source)
+        write_once(record, fitted.model_dump_json(include=learned_fields(maker)))
     return type(maker).model_validate(maker.model_dump() | json.loads(record.read_text(encoding="utf-8")))
 
 
@@ -312,7 +326,8 @@ def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, 
         for i, start in enumerate(starts):
             path = shard_path(out, split, i, len(starts))
             members = plans[start : start + per_shard]
-            shards.append(_Shard(maker, members, path, state / f"{path.stem}.json", source, lossless))
+            record = state / f"{path.stem}.json"
+            shards.append(_Shard(maker, members, path, record, source, sizes_of(members), lossless))
     return shards
 
 
@@ -333,6 +348,7 @@ def _make_shard(shard: _Shard, tick: Tick) -> None:
 
     num_pairs = write_shard(shard.path, encoded(), Columns(modes=shard.maker.modes))
     assert num_pairs + len(failed) == len(plans), "a maker gives one outcome for each plan"
+    require_unchanged(shard.sizes, sizes_of(plans), shard.source)
     lines = [_line(one, shard.source) for one in failed]
     write_json(shard.outcome_path, {"pairs": num_pairs, "failed": lines})
 

@@ -11,11 +11,11 @@ from pix2pix_data.atomic import write_json
 from pix2pix_data.errors import BuildError
 from pix2pix_data.pair import SPLITS
 
-__all__ = ["claim"]
+__all__ = ["claim", "is_complete"]
 
 
-def claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) -> bool:
-    """Make sure that a folder is ours to build in, and write down what for.
+def is_complete(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) -> bool:
+    """Tell whether the very same dataset is complete; if not, the folder may be claimed.
 
     Parameters
     ----------
@@ -24,12 +24,7 @@ def claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) 
     identity : dict
         All that decides the bytes of the dataset.
     overwrite : bool
-        Remove what a build of something else wrote, and nothing else.
-
-    Returns
-    -------
-    bool
-        True where the very same dataset is complete.
+        What a build of something else wrote may be removed, and nothing else.
 
     Raises
     ------
@@ -43,19 +38,22 @@ def claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) 
     if complete is None and unfinished is None and not was_free:
         raise BuildError("the output holds other things", where=out, fix="choose another --out")
     found = complete or unfinished
-    if found is not None and not overwrite:
-        if differences := _differences(found, identity):
-            what = "holds a dataset built differently" if complete else "holds an unfinished other build"
-            fix = "choose another --out, or --overwrite"
-            raise BuildError(f"the output {what} ({'; '.join(differences)})", where=out, fix=fix)
-        if complete is not None:
-            shutil.rmtree(state, ignore_errors=True)
-            return True
+    if found is not None and not overwrite and (differences := _differences(found, identity)):
+        what = "holds a dataset built differently" if complete else "holds an unfinished other build"
+        fix = "choose another --out, or --overwrite"
+        raise BuildError(f"the output {what} ({'; '.join(differences)})", where=out, fix=fix)
+    if complete is None or overwrite:
+        return False
+    shutil.rmtree(state, ignore_errors=True)
+    return True
+
+
+def claim(out: Path, state: Path, identity: dict[str, Any], *, overwrite: bool) -> None:
+    """Write down what the folder is built for; with `overwrite`, remove what a build wrote before."""
     state.mkdir(parents=True, exist_ok=True)
-    if overwrite and found is not None:
+    if overwrite and (_identity_in(out / "build.json") or _identity_in(state / "build.json")):
         _clear(out, state)
     write_json(state / "build.json", {"identity": identity})
-    return False
 
 
 def _identity_in(record: Path) -> dict[str, Any] | None:
@@ -71,7 +69,8 @@ def _is_free(out: Path) -> bool:
     """Tell whether a folder is new or empty, but for what a build killed in its first moment leaves."""
     if not out.exists():
         return True
-    return out.is_dir() and all(path.name == ".build" or path.is_dir() for path in out.rglob("*") if not _is_part(path))
+    begun = out / ".build" / "lock"
+    return out.is_dir() and all(path == begun or path.is_dir() for path in out.rglob("*") if not _is_part(path))
 
 
 def _is_part(path: Path) -> bool:

@@ -132,7 +132,7 @@ def close(out: Path, closing: Closing) -> BuildSummary:
         lock = Path(closing.lock)
         write_lock(lock, read_lock(lock) | read_lock(state / "splits.lock"), {})
     write_json(out / "build.json", record)
-    shutil.rmtree(state)
+    shutil.rmtree(state, ignore_errors=True)  # some systems keep its lock while it is held
     return BuildSummary(num_pairs, len(failed), closing.others)
 
 

@@ -8,17 +8,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pix2pix_data.build import BuildOptions, build, plan_build
 from pix2pix_data.dataset import open_dataset
+from pix2pix_data.engines.local import run_local
 from pix2pix_data.errors import BuildError, UsageError
 from pix2pix_data.images import write_png
 from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.makers.combine import CombineMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
+from pix2pix_data.one_at_a_time import one_at_a_time
 
 MAKER = ColorizeMaker(size=(48, 32))
 
@@ -309,3 +312,39 @@ def test_a_lock_file_keeps_old_photos_where_they_were(photos, tmp_path, draw):
 def test_a_lock_file_among_the_photos_is_refused(photos, tmp_path):
     with pytest.raises(UsageError, match="in the folder of photos"):
         built(photos, tmp_path / "out", lock=photos / "splits.csv")
+
+
+def test_two_builds_in_one_folder_do_not_meet(photos, tmp_path):
+    at_work = one_at_a_time(tmp_path / "out" / ".build", tmp_path / "out")
+    with at_work, pytest.raises(BuildError, match="another process is at work in this folder"):
+        built(photos, tmp_path / "out")
+    assert built(photos, tmp_path / "out").num_pairs["train"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"another picture")])
+def test_a_photo_that_changes_while_it_is_read_is_told_and_the_same_build_ends_well(
+    photos, tmp_path, contents, monkeypatch, change, workers
+):
+    changed, content = photos / "left" / "01.png", (photos / "left" / "01.png").read_bytes()
+
+    def changing_first(*given: Any, **options: Any) -> None:
+        change(changed)
+        run_local(*given, **options)
+
+    built(photos, tmp_path / "undisturbed" / "out")
+    monkeypatch.setattr("pix2pix_data.engines.local.run_local", changing_first)
+    with pytest.raises(BuildError, match="a photo changed, or went away"):
+        built(photos, tmp_path / "disturbed" / "out", workers=workers)
+    monkeypatch.undo()
+    changed.write_bytes(content)
+    built(photos, tmp_path / "disturbed" / "out")
+    assert contents(tmp_path / "disturbed" / "out") == contents(tmp_path / "undisturbed" / "out")
+
+
+def test_a_photo_that_changes_after_the_plan_is_told(photos, tmp_path):
+    plan = plan_build("colorize", MAKER, photos, BuildOptions())
+    (photos / "left" / "01.png").write_bytes(b"another picture")
+    with pytest.raises(BuildError, match="a photo changed, or went away"):
+        build(plan, MAKER, photos, tmp_path / "out", workers=1)
+    assert not list((tmp_path / "out").glob("data/*"))
