@@ -11,6 +11,7 @@ import typer
 
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
+from pix2pix_data.unfinished import command_of, filled, require_fillable
 
 if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset
@@ -91,6 +92,8 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be evaluated, and do nothing.")] = False,
 ) -> None:
+    command = command_of("evaluate", locals())
+
     from pix2pix_data.dataset import open_dataset
     from pix2pix_model.checkpoint import load_model
     from pix2pix_model.device import choose_device
@@ -107,8 +110,7 @@ def evaluate(
     dataset.keys(chosen)  # a named error where there is no such split
     task = Task(loaded, dataset, chosen, _size(size, loaded), choose_device(device), limit, tuple(further))
     folder = out or _default_out(model, loaded, dataset, chosen, given=on is not None)
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise UsageError("the output folder is not empty", where=folder, fix="choose another --out, or --overwrite")
+    require_fillable(folder, command, overwrite=overwrite)
     facts = _facts(task)
     for name, value in facts:
         say(f"{name}: {value}")
@@ -120,7 +122,8 @@ def evaluate(
     for note in notes:
         say(note)
     done = run(task, judges)
-    written = _write(folder, task, judges, facts, done)
+    with filled(folder, command):
+        written = _write(folder, task, judges, facts, done)
     _tell(folder, done, written if as_json else None, time.monotonic() - start)
     if len(done.failures) > _MAX_FAILED * len(task.positions):
         raise typer.Exit(3)

@@ -12,6 +12,7 @@ import typer
 
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import ImageError, UsageError
+from pix2pix_data.unfinished import command_of, filled, require_fillable
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import Failed
@@ -122,11 +123,12 @@ def translate(
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the model runs.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into a folder that is not empty.")] = False,
 ) -> None:
+    command = command_of("translate", locals())
     side, tile_px = _side(size), _tile(tile)
     if calibrate_on and norm_stats != "recalibrated":
         raise typer.BadParameter("--calibrate-on goes with --norm-stats recalibrated")
     from_stdin = images == [_STDIN]
-    out = _output_folder(out, images, from_stdin=from_stdin, samples=samples, overwrite=overwrite)
+    out = _output_folder(out, images, command, from_stdin=from_stdin, samples=samples, overwrite=overwrite)
 
     from pix2pix_model.calibration import behaving, calibrate
     from pix2pix_model.checkpoint import load_model
@@ -165,7 +167,8 @@ def translate(
     if from_stdin:
         _write_stdout(translator, source)
         return
-    done = run(translator, source, out)
+    with filled(out, command):
+        done = run(translator, source, out)
 
     result(f"{done.num_pictures} pictures, {len(done.failures)} failed, in {duration(time.monotonic() - start)}")
     for failure in done.failures[:5]:
@@ -178,7 +181,9 @@ def translate(
         raise typer.Exit(3)
 
 
-def _output_folder(out: Path | None, images: list[Path], *, from_stdin: bool, samples: int, overwrite: bool) -> Path:
+def _output_folder(
+    out: Path | None, images: list[Path], command: str, *, from_stdin: bool, samples: int, overwrite: bool
+) -> Path:
     """Return where results go; UsageError if they cannot go there."""
     if from_stdin:
         if out is not None or samples > 1:
@@ -190,8 +195,7 @@ def _output_folder(out: Path | None, images: list[Path], *, from_stdin: bool, sa
         raise UsageError("standard input is taken alone", fix="leave out -, or the others")
     name = re.sub(r"[*?\[\]]+", "", images[0].resolve().stem).strip("-_. ") or "pictures"
     out = out or Path(f"{name}-translated")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise UsageError("the output folder is not empty", where=out, fix="choose another --out, or --overwrite")
+    require_fillable(out, command, overwrite=overwrite)
     return out
 
 

@@ -285,6 +285,24 @@ def test_the_command_says_what_it_does_and_where_to_look(model, tmp_path):
     assert "--overwrite" in again.stderr
 
 
+def test_the_same_command_goes_on_where_it_was_stopped_and_another_one_is_refused(model, tmp_path, monkeypatch):
+    write_png(tmp_path / "in" / "a.png", picture(1))
+    command = ["translate", str(model.path), str(tmp_path / "in"), "--device", "cpu", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("pix2pix_model.translate.draw_sheet", full_disk)
+    assert isinstance(CliRunner().invoke(app, command).exception, OSError)
+    monkeypatch.undo()
+    assert (tmp_path / "out" / "a.png").is_file()
+    (tmp_path / "out" / ".a.png.host.1.part").write_bytes(b"half")
+    refused = CliRunner().invoke(app, [*command, "--size", "16"])
+    assert isinstance(refused.exception, UsageError)
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "failures.jsonl", "sheet.png"]
+
+
+def full_disk(*_: object) -> None:
+    raise OSError("full")
+
+
 def test_help_of_the_command_does_not_load_torch():
     code = (
         "import sys\nfrom pix2pix_model.cli_model import app\n"
