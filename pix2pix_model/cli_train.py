@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -104,7 +105,9 @@ def train(
         run = own or follow_run(path)
         summary = run_training(resolved, dataset, run)
     result(f"{summary.num_steps} steps, {summary.num_images} images in {duration(summary.elapsed_s)}: {run.path}")
-    result(f"next: p2p-model translate {run.path} IMAGES")
+    held_out = {"validation", "test"} & set(dataset.num_pairs)
+    images = shlex.quote(str(resolved.data.path)) if held_out and not resolved.data.also else "IMAGES"
+    result(f"next: p2p-model translate {shlex.quote(str(run.path))} {images}")
 
 
 def _resolve(path: Path, overrides: list[str], reference: Literal["torch", "pytorch"] | None) -> Recipe:

@@ -1,6 +1,6 @@
 """What `make docs` does besides mkdocs: pages that lie elsewhere in the repository, and links to its files.
 
-mkdocs calls the two functions at the end (its hooks). On a page, links lead where they do in the repository: to another
+mkdocs calls the functions at the end, its hooks. On a page, links lead where they do in the repository: to another
 page where the file is one, else to a copy of the file.
 """
 
@@ -66,6 +66,13 @@ def moved(markdown: str, source: str) -> tuple[str, set[str]]:
 
     parts = _FENCED.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(point, part) for part in parts), copied
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages that the menu of mkdocs.yml does not name at its end, by their titles."""
+    named = set(re.findall(r"[\w-]+\.md", str(config.nav)))
+    config.nav += [path.name for path in sorted((ROOT / "docs").glob("*.md")) if path.name not in named]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

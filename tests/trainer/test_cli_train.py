@@ -22,12 +22,12 @@ def test_help_loads_neither_torch_nor_numpy():
     assert not {"torch", "numpy", "pyarrow"} & set(shown.splitlines()[-1].split())
 
 
-def test_it_trains_and_says_what_to_type_next(recipe_path, p2p_train, tmp_path):
+def test_it_trains_and_says_what_to_type_next(recipe_path, p2p_train, tmp_path, dataset_dir):
     ended = p2p_train(recipe_path)
     assert ended.returncode == 0, ended.stderr
     first, second = ended.stdout.splitlines()
     assert first.startswith("6 steps, 11 images in ")
-    assert second == "next: p2p-model translate runs/0001-tiny IMAGES"
+    assert second == f"next: p2p-model translate runs/0001-tiny {dataset_dir}"
     assert ended.stderr.startswith("tiny: 7 train, 3 validation pairs of ")
     again = p2p_train(tmp_path / "runs" / "0001-tiny" / "recipe.toml", "--dry-run")
     assert "would start a new run" in again.stdout
