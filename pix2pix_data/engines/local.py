@@ -106,12 +106,14 @@ def _start_worker(counter: Synchronized[int], stop: Synchronized[int]) -> None:
     global _counter, _stop
     _counter, _stop = counter, stop
     live_with_parent()
+    # The processes share the cores. Libraries read it when they are loaded, which none is yet.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
     import warnings
 
     import cv2
 
-    cv2.setNumThreads(1)  # the processes share the cores
+    cv2.setNumThreads(1)  # it counts by itself
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
