@@ -388,7 +388,7 @@ def test_the_mixin_of_the_hub_reads_the_files(client, model, monkeypatch):
     ours = load_model(model).generator
     mean_of_batch = {name: value.tolist() for name, value in read.state_dict().items()}
     assert mean_of_batch == weights_of(model)
-    assert torch.equal(read.eval()(x), ours(x))
+    torch.testing.assert_close(read.eval()(x), ours(x), atol=1e-6, rtol=0)  # sums may be taken in another order
 
 
 # --- foul weather
