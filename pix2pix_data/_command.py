@@ -17,11 +17,13 @@ from pydantic.fields import FieldInfo
 from pix2pix_data import _options
 from pix2pix_data._finish_command import end_build, reason_kind, tell_others
 from pix2pix_data._hub_commands import check_can_push
+from pix2pix_data._store_paths import bring_sources, refuse_sharing
 from pix2pix_data.build import BuildOptions, Share, build, build_share, plan_build
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.maker import PairMaker, is_argument, is_option, option_name
 from pix2pix_data.pair import Failed, Unused
+from pix2pix_data.urls import url_of
 
 __all__ = ["maker_command"]
 
@@ -62,6 +64,8 @@ def maker_command(name: str, maker_class: type[PairMaker]) -> Callable[..., None
     parameters += [inspect.Parameter(n, _KEYWORD, annotation=a, default=d) for n, a, d in _SHARED]
 
     def command(**values: Any) -> None:
+        arguments = [field for field, facts in maker_class.model_fields.items() if is_argument(facts)]
+        bring_sources(values, ["source", *arguments])
         settings = {field: values.pop(field) for field in maker_class.model_fields if field in values}
         try:
             maker = maker_class.model_validate(settings)
@@ -119,9 +123,16 @@ def _run(
 ) -> None:
     from pix2pix_data.engines.local import default_workers
     from pix2pix_data.engines.ray import RayEngine
+    from pix2pix_data.mirror import folder_for
+    from pix2pix_data.publishing import check_can_publish
 
     start = time.monotonic()
     out = out or Path(maker.default_name(source, name))
+    if out_url := url_of(out):
+        refuse_sharing(engine, shard_index)
+        if push is not None:
+            raise UsageError("the dataset goes to one place", fix="leave out --push, and push it there afterwards")
+        out, push = folder_for(out_url, "builds"), out_url
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
     share = _share(shard_index, num_shards, overwrite=overwrite, push=push)
@@ -140,6 +151,8 @@ def _run(
         _tell_failed(plan.failed)
         tell_others(plan.others)
         return
+    if out_url:
+        check_can_publish(out_url, plan.identity, replace=overwrite)
     if share is not None:
         made = build_share(plan, maker, source, out, share, workers=workers)
         told = f"the share of job {share.index} of {share.num} is made" if made else "already complete"

@@ -13,13 +13,17 @@ import typer
 from pix2pix_data import _options
 from pix2pix_data._layout_commands import counts, two_names
 from pix2pix_data._show_commands import report_new
+from pix2pix_data._store_paths import publish_and_tell
 from pix2pix_data.console import duration, help_text, result, say
+from pix2pix_data.errors import UsageError
+from pix2pix_data.urls import url_of
 
 __all__ = ["add_hub_commands", "check_can_push", "push_and_tell"]
 
 _PUSH_HELP = help_text(
-    "Bring a dataset to the Hugging Face hub: its Parquet files as they are and its card, in one commit.\n\nType it "
-    "again to go on after an interruption, or to push what changed. The token is that of `hf auth login` or $HF_TOKEN.",
+    "Bring a dataset to the Hugging Face hub: its Parquet files as they are and its card, in one commit; or to an "
+    "object store, such as s3://bucket/name.\n\nType it again to go on after an interruption, or to push what changed. "
+    "The token is that of `hf auth login` or $HF_TOKEN; the account of a store is that of its own tools.",
     ("p2p-data push shoes-edges me/shoes-edges --private", "p2p-data push shoes-edges me/shoes-edges --revision v2"),
 )
 _FETCH_HELP = help_text(
@@ -94,7 +98,9 @@ def fetch(
 
 def push(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A dataset of p2p-data; it is not changed.")],
-    repo_id: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository; made if it is not there.")],
+    repo_id: Annotated[
+        str, typer.Argument(metavar="USER/NAME", help="The repository, made if it is not there; or a URL.")
+    ],
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     revision: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="A branch; made if it is not there.", show_default="main")
@@ -106,6 +112,11 @@ def push(
 
 def check_can_push(repo_id: str) -> None:
     """Find out before a long build whether a push could begin; UsageError or HubError if not."""
+    if url := url_of(repo_id):
+        from pix2pix_data.publishing import check_can_publish
+
+        check_can_publish(url)
+        return
     from pix2pix_data.hub import HubRepo
 
     HubRepo(repo_id).require_token()
@@ -115,6 +126,11 @@ def push_and_tell(
     dataset: Path, repo_id: str, *, private: bool = False, revision: str | None = None, dry_run: bool = False
 ) -> None:
     """Push a dataset, and say what was done and what is left to the user; see `pushing.push_dataset`."""
+    if url := url_of(repo_id):
+        if private or revision:
+            raise UsageError("an object store has no --private and no --revision", where=url, fix="leave them out")
+        publish_and_tell(dataset, url, dry_run=dry_run)
+        return
     from pix2pix_data.hub_push import files_in_words
     from pix2pix_data.pushing import open_pushable, push_dataset
 

@@ -7,7 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Output folder.", show_default="named after the input")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Output folder; of pairs made of photos also a URL.", show_default="named after the input"
+    ),
+]
 Val = Annotated[float, typer.Option(min=0, help="Pairs for validation: a share below 1, or a number.")]
 Test = Annotated[float, typer.Option(min=0, help="Pairs for the test split: a share below 1, or a number.")]
 Seed = Annotated[int, typer.Option(help="Seed of the splits.")]

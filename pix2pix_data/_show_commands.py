@@ -18,6 +18,7 @@ from pix2pix_data import _options
 from pix2pix_data._check_command import CheckLimit, checked
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
+from pix2pix_data.urls import url_of
 
 if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset
@@ -70,7 +71,7 @@ def report(
 
     start = time.monotonic()
     pairs = open_dataset(dataset)
-    is_ours = out is None and isinstance(pairs, ParquetDataset)
+    is_ours = out is None and isinstance(pairs, ParquetDataset) and url_of(dataset) is None
     out = out or (dataset / "report.html" if is_ours else Path(f"{dataset.resolve().name}-report.html"))
     if out.exists() and not (is_ours or overwrite):
         raise _is_there(out)

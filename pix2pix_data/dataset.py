@@ -22,6 +22,7 @@ from pix2pix_data.channels import decode_channels
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import encode_jpeg, encode_png
 from pix2pix_data.pair import SPLITS, Pair
+from pix2pix_data.urls import url_of
 
 if TYPE_CHECKING:
     from pix2pix_data.channels import ChannelsName, Pixels
@@ -251,15 +252,21 @@ def open_dataset(path: str | Path) -> PairDataset:
     """Open a paired dataset of any layout that we read.
 
     These are: ours; folders train/, val/, test/ of side-by-side pictures with A on the left; and folders trainA/,
-    trainB/ (valA/, testA/ and so on) matched by name.
+    trainB/ (valA/, testA/ and so on) matched by name. One that lies in an object store is brought to the cache first.
 
     Raises
     ------
     FormatError
         If there is no such folder, a build in it is unfinished, or its layout is none of these.
+    StoreError
+        If it lies in a store that cannot be read.
     """
     from pix2pix_data.classic import open_classic
 
+    if url := url_of(path):
+        from pix2pix_data.mirror import mirrored
+
+        path = mirrored(url)
     path = Path(path)
     if not path.is_dir():
         raise FormatError("there is no such dataset", where=path, fix="make one with p2p-data, or correct the path")

@@ -6,6 +6,7 @@ P2PError
 ├── FormatError         a folder or file that is not laid out as it should be
 ├── BuildError          a dataset build that cannot start or go on
 ├── HubError            the Hugging Face hub refuses, cannot be reached, or gives something else
+├── StoreError          an object store refuses, cannot be reached, or gives something else
 ├── RecipeError         a training recipe with faults
 ├── CheckpointError     a run or model that cannot be loaded
 ├── TrainingError       a run that cannot go on
@@ -25,6 +26,7 @@ __all__ = [
     "MissingExtraError",
     "P2PError",
     "RecipeError",
+    "StoreError",
     "TrainingError",
     "UsageError",
 ]
@@ -72,6 +74,10 @@ class BuildError(P2PError):
 
 class HubError(P2PError):
     """The Hugging Face hub refuses, cannot be reached, or gives something else."""
+
+
+class StoreError(P2PError):
+    """An object store refuses, cannot be reached, or gives something else."""
 
 
 class RecipeError(P2PError):

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pix2pix_data.errors import BuildError
+from pix2pix_data.errors import BuildError, UsageError
 from pix2pix_data.one_at_a_time import one_at_a_time
+from pix2pix_data.urls import url_of
 
 __all__ = ["new_folder", "require_free"]
 
 
 def require_free(out: Path) -> None:
-    """Raise BuildError if `out` holds anything; asked before long work."""
+    """Raise BuildError if `out` holds anything, UsageError if it is a URL; asked before long work."""
+    if url := url_of(out):
+        fix = "make it in a folder, and bring it there: p2p-data push FOLDER URL"
+        raise UsageError("only pairs made of photos can be written to a URL", where=url, fix=fix)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BuildError("the output folder is not empty", where=out, fix="choose another --out")
 

@@ -129,8 +129,9 @@ def _resolve(path: Path, overrides: list[str], reference: Literal["torch", "pyto
 
 def _open(recipe: Recipe) -> PairDataset:
     from pix2pix_data.dataset import open_dataset
+    from pix2pix_data.urls import url_of
 
-    if not recipe.data.path.exists():
+    if url_of(recipe.data.path) is None and not recipe.data.path.exists():
         fix = f"{recipe.data.source or 'make one with p2p-data'}; or name the one you have: --set data.path=FOLDER"
         raise FormatError("the dataset of this recipe is not there", where=recipe.data.path, fix=fix)
     return open_dataset(recipe.data.path)

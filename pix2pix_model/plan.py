@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from pix2pix_data.dataset import PairDataset
+from pix2pix_data.urls import shown_place
 from pix2pix_model.device import Device, choose_device
 from pix2pix_model.nets import num_parameters
 from pix2pix_model.pair_reader import PairReader
@@ -36,8 +37,9 @@ def describe(recipe: Recipe, dataset: PairDataset) -> str:
     device = choose_device(recipe.train.device, recipe.train.precision)
     reader = PairReader(dataset, recipe.data)
     reader.rows("train")  # tells now which keys a further dataset lacks
+    place = shown_place(recipe.data.path)
     return (
-        f"{recipe.name}: {splits} pairs of {recipe.data.path}, {reader.sides.words} at {recipe.data.crop_size} px, "
+        f"{recipe.name}: {splits} pairs of {place}, {reader.sides.words} at {recipe.data.crop_size} px, "
         f"{schedule.num_steps} steps of {recipe.train.batch} ({schedule.steps_per_epoch} in an epoch)\n"
         f"{recipe.generator.name} ({generator} parameters) {taught}, on {device.words}"
         + _too_few_bits(reader.views.target, device)

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeAlias, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from pix2pix_data.urls import shown_place
 from pix2pix_model.picture_size import PictureSize, Size
 
 __all__ = [
@@ -64,7 +65,9 @@ class _Section(BaseModel):
 class DataSettings(_Section):
     """Which pairs, and what is done to them."""
 
-    path: Annotated[Path, Field(strict=False, description="Folder of the paired dataset.")]
+    path: Annotated[
+        Path, Field(strict=False, description="Folder of the paired dataset, or its URL in an object store.")
+    ]
     source: Annotated[str, Field(description="How to get that dataset; shown when the folder is not there.")] = ""
     direction: Annotated[
         Direction, Field(description='Which side is given: "AtoB" makes B from A, "BtoA" A from B.')
@@ -340,7 +343,7 @@ def to_toml(recipe: Recipe) -> str:
 
 def _toml_value(value: object) -> str:
     if isinstance(value, (bool, str, Path)):  # JSON writes these as TOML does
-        text = value.as_posix() if isinstance(value, Path) else value
+        text = shown_place(value) if isinstance(value, Path) else value
         return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, PictureSize):
         return str(value.as_number)

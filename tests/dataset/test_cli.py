@@ -252,6 +252,9 @@ FLOORS = [
         "tensor_files",
         "mends",
         "ordered_work",
+        "urls",
+        "object_store",
+        "mirror",
     },
     {"images", "srgb", "channels", "maker", "plans", "palette_file", "known_labels"},
     {"dataset", "damaged_pairs", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
@@ -259,9 +262,10 @@ FLOORS = [
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export", "redraw"},
     {"build", "build_claim", "build_options", "closing", "resplit", "check", "checks", "fixes", "importing"}
-    | {"hub", "hub_files", "hub_push", "hub_faults", "pushing", "fetching", "public_sets"},
+    | {"hub", "hub_files", "hub_push", "hub_faults", "pushing", "publishing", "fetching", "public_sets"},
     {
         "_options",
+        "_store_paths",
         "_command",
         "_maker_commands",
         "_finish_command",
