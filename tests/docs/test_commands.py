@@ -84,6 +84,14 @@ def of_language(language: str) -> list[tuple[str, str]]:
     return [(page.name, body) for page in PAGES for body in snippets(page, language)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_worker_processes() -> Iterator[None]:
+    """Start no processes unless --workers asks for them: each takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pix2pix_data.engines.local.default_workers", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Everything that the pages name, made once; nobody works in it."""
