@@ -121,6 +121,8 @@ class Process:
         self._starter = starter
         self._said = tempfile.TemporaryDirectory(prefix="p2p-said-")
         self._out, self._err = (Path(self._said.name) / name for name in ("out", "err"))
+        for path in (self._out, self._err):
+            path.touch()  # a command that is killed at once has not
         self._start = time.monotonic()
         self._popen: subprocess.Popen[bytes] | None = None
         if starter is not None:
