@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pix2pix_data.engines import ShardFunction, Task, Tick
 
-__all__ = ["RayEngine"]
+__all__ = ["RayEngine", "check_node"]
 
 _MAX_LOSSES = 5  # of workers or nodes under one shard; more often it is the shard that kills them
 _IN_FLIGHT_PER_CPU = 2  # as many wait for a processor as run: none idles, and the scheduler holds few
@@ -157,14 +157,21 @@ def _run_task(
         num_pairs += num
 
     try:
-        _check_node(*here, version)
+        check_node(*here, version)
         function(task, tick)
     except Exception as error:
         return error
     return num_pairs
 
 
-def _check_node(folder: str, folders: Sequence[str], version: str) -> None:
+def check_node(folder: str, folders: Sequence[str], version: str) -> None:
+    """Go to the folder that paths start from, if this node can make shards of the build.
+
+    Raises
+    ------
+    BuildError
+        If a folder is not there, or this package is not of that version.
+    """
     node = socket.gethostname()
     if version != __version__:
         raise BuildError(
@@ -178,4 +185,4 @@ def _check_node(folder: str, folders: Sequence[str], version: str) -> None:
                 where=needed,
                 fix="share the folders of photos and of the dataset among all nodes, at the same paths",
             )
-    os.chdir(folder)  # paths are as they were typed
+    os.chdir(folder)

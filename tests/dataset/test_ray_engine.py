@@ -9,44 +9,27 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
-from pix2pix_data.engines.ray import RayEngine
-from pix2pix_data.errors import MissingExtraError
+from pix2pix_data import __version__
+from pix2pix_data.engines.ray import RayEngine, check_node
+from pix2pix_data.errors import BuildError, MissingExtraError
 from pix2pix_data.images import write_png
+
+sys.path.insert(0, str(Path(__file__).parent))
+from ray_cluster import RayCluster
 
 NUM_PHOTOS = 260
 OPTIONS = ("--size", "64", "--group", "file", "--workers", "1")
 
 
-class Cluster:
-    """Three nodes: one that makes nothing, and two workers."""
-
-    def __init__(self) -> None:
-        program = [sys.executable, str(Path(__file__).with_name("ray_cluster.py"))]
-        self.process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        self.address = self.process.stdout.readline().strip()
-        assert self.address
-
-    def tell(self, word: str) -> int:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def stop(self) -> None:
-        self.process.communicate(timeout=60)
-
-
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[RayCluster]:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'pix2pix-kit[ray]'")
-    started = Cluster()
-    yield started
-    started.stop()
+    with RayCluster(2) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +93,9 @@ def test_nothing_is_lost_with_a_node_and_with_two_drivers(cluster, many, expecte
         assert not (out / "build.json").exists()
     driver = start("edges", many, out, *ray)
     wait_for_shards(out, 4, driver)
-    assert cluster.tell("kill") == 1
+    assert cluster.kill_node() == 1
     assert end(driver) == (0, "")
-    assert cluster.tell("add") == 2
+    assert cluster.add_node() == 2
     assert contents(out) == contents(expected("edges"))
 
 
@@ -124,9 +107,18 @@ def test_what_a_shard_raises_is_told_as_it_is_locally(cluster, many, tmp_path):
     photos.rename(elsewhere)
     code, told = end(driver)
     assert code == 1
-    assert "does not see what the build needs" in told
-    assert f"where: {photos}" in told
+    assert "\nerror: " in told
+    assert f"\nwhere: {photos}\nto do: " in told
     assert "Traceback" not in told
+
+
+def test_a_node_that_sees_other_folders_or_has_another_version_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_node(str(tmp_path), (str(tmp_path),), __version__)
+    with pytest.raises(BuildError, match=f"{gethostname()} does not see what the build needs: {tmp_path}/none"):
+        check_node(str(tmp_path), (f"{tmp_path}/none",), __version__)
+    with pytest.raises(BuildError, match=f"pix2pix-kit is {__version__} on {gethostname()}, and 9.9 where"):
+        check_node(str(tmp_path), (), "9.9")
 
 
 def test_without_a_cluster_it_says_how_to_start_one(many, tmp_path):
