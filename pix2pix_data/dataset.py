@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -33,6 +33,7 @@ __all__ = [
     "PairDataset",
     "ParquetDataset",
     "encode_pair",
+    "modes_of",
     "open_dataset",
     "pairs_per_shard",
     "shard_path",
@@ -214,18 +215,34 @@ class ParquetDataset(PairDataset):
             for split in SPLITS
             if any((path / "data").glob(f"{split}-*-of-*.parquet"))
         }
-        self.num_pairs = {split: sum(map(_num_rows, files)) for split, files in self._files.items()}
-        self.num_pairs = {split: num for split, num in self.num_pairs.items() if num}
+        self._sizes = {split: list(map(_num_rows, files)) for split, files in self._files.items()}
+        self.num_pairs = {split: sum(sizes) for split, sizes in self._sizes.items() if sum(sizes)}
         if not self.num_pairs:
             raise FormatError(
                 "the dataset holds no pairs", where=path, fix="build it again, from photos that can be read"
             )
         files = [file for files in self._files.values() for file in files]
         self.fingerprint, self.stamp = fingerprint_of(files, path), stamp_of(files)
-        self.modes = _modes(next(iter(self._files.values()))[0])
+        self.modes = modes_of(next(iter(self._files.values()))[0])
 
     def _keys(self, split: str) -> list[str]:
-        return [key for path in self._files[split] for key in pq.read_table(path, columns=["key"])["key"].to_pylist()]
+        tables = (pq.read_table(self._here(path), columns=["key"]) for path in self._files[split])
+        return [key for table in tables for key in table["key"].to_pylist()]
+
+    def shard_sizes(self, split: str) -> list[int]:
+        """Return the number of pairs in each file of a split."""
+        self._check(split)
+        return self._sizes[split]
+
+    def read_shard(self, split: str, index: int) -> Callable[[int], EncodedPair]:
+        """Read a file of a split into memory, still encoded; what is returned gives its pairs by their positions."""
+        self._check(split)
+        table = pq.read_table(self._here(self._files[split][index]), columns=[_OURS.a, _OURS.b, "key", "group"])
+        return lambda row: _encoded(table.slice(row, 1).to_pylist()[0])
+
+    def _here(self, path: Path) -> Path:
+        """Return where a file lies; a dataset whose files are elsewhere brings it."""
+        return path
 
     def keys_and_groups(self, split: str) -> list[tuple[str, str]]:
         """Return the key and the group of each pair of a split in its fixed order, without reading pictures."""
@@ -234,9 +251,12 @@ class ParquetDataset(PairDataset):
         return list(zip(*columns, strict=True))
 
     def _read(self, split: str, wanted: Collection[int] | None) -> Iterator[EncodedPair]:
-        start = 0
-        for path in self._files[split]:
-            with pq.ParquetFile(path) as file:
+        end = 0
+        for path, size in zip(self._files[split], self._sizes[split], strict=True):
+            start, end = end, end + size
+            if wanted is not None and not any(i in wanted for i in range(start, end)):
+                continue
+            with pq.ParquetFile(self._here(path)) as file:
                 for i in range(file.num_row_groups):
                     rows = range(start, start + file.metadata.row_group(i).num_rows)
                     start = rows.stop
@@ -367,7 +387,7 @@ def _suffix(content: bytes) -> str:
     return ".png" if content.startswith(b"\x89PNG") else ".jpg"
 
 
-def _modes(path: Path) -> tuple[str, str]:
+def modes_of(path: Path) -> tuple[str, str]:
     """Read the modes of A and B from the schema; RGB where it says none."""
     written = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
     features = json.loads(written).get("info", {}).get("features", {})

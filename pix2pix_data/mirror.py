@@ -21,7 +21,7 @@ from pix2pix_data.errors import FormatError, StoreError
 from pix2pix_data.object_store import Store, StoredFile, md5_of
 from pix2pix_data.ordered_work import in_order
 
-__all__ = ["MANIFEST", "UNFINISHED", "folder_for", "mirrored"]
+__all__ = ["MANIFEST", "UNFINISHED", "fetch", "folder_for", "mirrored"]
 
 MANIFEST = "published.json"
 """Names the files of a published dataset with their checksums; written last."""
@@ -83,7 +83,7 @@ def _bring(store: Store, wanted: list[StoredFile], digests: dict[str, str], fold
             ProgressLine("Fetching", len(todo), unit="files") as progress,
         ):
             try:
-                fetched = in_order(threads, lambda file: _fetch(store, file, digests, folder), todo, ahead=_THREADS * 2)
+                fetched = in_order(threads, lambda file: fetch(store, file, digests, folder), todo, ahead=_THREADS * 2)
                 for file in fetched:
                     marks.write(json.dumps([file.path, _mark(file, digests)]) + "\n")
                     marks.flush()
@@ -95,7 +95,8 @@ def _bring(store: Store, wanted: list[StoredFile], digests: dict[str, str], fold
     write_file(record, "".join(lines))
 
 
-def _fetch(store: Store, file: StoredFile, digests: dict[str, str], folder: Path) -> StoredFile:
+def fetch(store: Store, file: StoredFile, digests: dict[str, str], folder: Path) -> StoredFile:
+    """Bring one file into a folder, whole and as the store states it, or not at all; StoreError if that fails."""
     path = folder / file.path
     part = path.with_name(f".{path.name}.part")
     before = None

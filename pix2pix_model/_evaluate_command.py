@@ -12,6 +12,7 @@ import typer
 from pix2pix_data.console import duration, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.unfinished import command_of, filled, require_fillable
+from pix2pix_data.urls import url_of
 
 if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset
@@ -135,7 +136,7 @@ def _trained_on(path: Path, model: Model, also: Sequence[Path]) -> list[Path]:
 
     if (path / "recipe.toml").is_file():
         data = load_recipe(path / "recipe.toml").data
-        if data.path.is_dir():
+        if data.path.is_dir() or url_of(data.path):
             return [data.path, *(also or (further.path for further in data.further))]
     name = model.config.data.name if model.config.data else "a paired dataset"
     raise UsageError(f"the dataset {name} is not where the run knew it", where=path, fix="say where: --on DATASET")

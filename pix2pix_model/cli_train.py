@@ -11,6 +11,7 @@ import typer
 
 from pix2pix_data.console import be_quiet, duration, exit_with_errors_told, result, say
 from pix2pix_data.errors import FormatError
+from pix2pix_data.urls import shown_place, url_of
 from pix2pix_model.memory import keep_memory
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def train(
         summary = run_training(resolved, dataset, run)
     result(f"{summary.num_steps} steps, {summary.num_images} images in {duration(summary.elapsed_s)}: {run.path}")
     held_out = {"validation", "test"} & set(dataset.num_pairs)
-    images = shlex.quote(str(resolved.data.path)) if held_out and not resolved.data.also else "IMAGES"
+    images = shlex.quote(shown_place(resolved.data.path)) if held_out and not resolved.data.also else "IMAGES"
     result(f"next: p2p-model translate {shlex.quote(str(run.path))} {images}")
 
 
@@ -129,11 +130,13 @@ def _resolve(path: Path, overrides: list[str], reference: Literal["torch", "pyto
 
 def _open(recipe: Recipe) -> PairDataset:
     from pix2pix_data.dataset import open_dataset
-    from pix2pix_data.urls import url_of
+    from pix2pix_data.stored_dataset import StoredDataset
 
     if url_of(recipe.data.path) is None and not recipe.data.path.exists():
         fix = f"{recipe.data.source or 'make one with p2p-data'}; or name the one you have: --set data.path=FOLDER"
         raise FormatError("the dataset of this recipe is not there", where=recipe.data.path, fix=fix)
+    if recipe.data.stream and (url := url_of(recipe.data.path)):
+        return StoredDataset(url)
     return open_dataset(recipe.data.path)
 
 

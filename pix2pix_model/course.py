@@ -13,6 +13,7 @@ from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import Schedule, rng_for, seed_for
 from pix2pix_model.state import TrainState
 from pix2pix_model.step import train_step
+from pix2pix_model.streaming import StreamedPairs
 
 __all__ = ["Course"]
 
@@ -23,7 +24,7 @@ class Course:
 
     recipe: Recipe
     schedule: Schedule
-    cache: PairCache
+    cache: PairCache | StreamedPairs
 
     def batch(self, state: TrainState) -> Batch:
         """Make the batch of the step that comes next."""

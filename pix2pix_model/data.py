@@ -33,7 +33,7 @@ from pix2pix_model.views import to_array, to_tensor
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
 
-__all__ = ["Batch", "Cuts", "PairCache", "cut", "cut_on_device", "draw_cuts"]
+__all__ = ["Batch", "Cuts", "PairCache", "cut", "cut_on_device", "draw_cuts", "to_device"]
 
 _LOOK_AHEAD = 4  # pairs waiting for each decoding thread
 WORTH_KEEPING_S = 2.0
@@ -125,11 +125,11 @@ def cut_on_device(stored: Tensor, indices: npt.NDArray[np.int64], cuts: Cuts, cr
     height, width = crop_size
     rows = cuts.top[:, None] + np.arange(height)
     columns = cuts.left[:, None] + np.where(cuts.mirrored[:, None], np.arange(width)[::-1], np.arange(width))
-    picture, row, column = (_to_device(torch.from_numpy(part), stored.device) for part in (indices, rows, columns))
+    picture, row, column = (to_device(torch.from_numpy(part), stored.device) for part in (indices, rows, columns))
     return stored[picture[:, None, None], row[:, :, None], column[:, None, :]]
 
 
-def _to_device(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy without waiting: a GPU goes on with the steps before, so that this batch is ready when they are done."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
@@ -193,7 +193,7 @@ class PairCache:
         if self._on_device is not None:
             return [cut_on_device(stored, indices, cuts, size) for stored in self._on_device]
         cut_out = [cut([kept[i] for i in indices], cuts, size) for kept in self._stored]
-        return [_to_device(to_tensor(piece), self._device) for piece in cut_out]
+        return [to_device(to_tensor(piece), self._device) for piece in cut_out]
 
     # --- filling ------------------------------------------------------------------------------------------------
 

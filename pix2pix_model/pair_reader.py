@@ -104,9 +104,12 @@ class PairReader:
         FormatError
             If a further dataset lacks a key, which is named.
         """
+        pairs = self._datasets[0].encoded_pairs(split, wanted)
+        if len(self._datasets) == 1:
+            return ((pair,) for pair in pairs)
         keys = [key for i, key in enumerate(self._datasets[0].keys(split)) if wanted is None or i in wanted]
         further = [in_step(dataset, keys) for dataset in self._datasets[1:]]
-        return zip(self._datasets[0].encoded_pairs(split, wanted), *further, strict=True)
+        return zip(pairs, *further, strict=True)
 
     def read(self, row: Row, size: PictureSize) -> list[Pixels]:
         """Decode and resize one row; returns what is stored of it, as `forms` says.

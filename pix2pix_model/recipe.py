@@ -112,6 +112,14 @@ class DataSettings(_Section):
         Literal[0, 1], Field(description="First row and column that a cut may begin at: 0 in PyTorch, 1 in Torch.")
     ] = 0
     mirror: Annotated[bool, Field(description="Mirror both pictures left to right, half of the time.")] = True
+    stream: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Pairs that are shuffled together while files are read one after the other, for datasets that "
+            "neither memory nor disk holds; 0: all are decoded before the first step.",
+        ),
+    ] = 0
 
     @property
     def given_side(self) -> Side:
@@ -148,6 +156,13 @@ class DataSettings(_Section):
         if not 0 <= levels[0] < levels[1] <= _HIGHEST_LEVEL:
             raise ValueError(f"should be two levels from 0 to {_HIGHEST_LEVEL}, the lower one first, not {levels}")
         return levels
+
+    @field_validator("stream")
+    @classmethod
+    def _is_of_one_dataset(cls, stream: int, info: ValidationInfo) -> int:
+        if stream and info.data.get("also"):
+            raise ValueError("should be 0, as data.also names further datasets, which have orders of their own")
+        return stream
 
     @field_validator("also")
     @classmethod
@@ -317,6 +332,14 @@ class Recipe(_Section):
     train: TrainSettings = TrainSettings()
     validation: ValidationSettings = ValidationSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("train")
+    @classmethod
+    def _can_stream(cls, train: TrainSettings, info: ValidationInfo) -> TrainSettings:
+        data = info.data.get("data")
+        if data is not None and data.stream and train.order == "drawn":
+            raise ValueError('order should be "shuffled", not "drawn": data.stream reads each file once an epoch')
+        return train
 
     @field_validator("train")
     @classmethod

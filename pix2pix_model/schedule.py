@@ -38,10 +38,16 @@ class Schedule:
     settings : TrainSettings
     num_pairs : int
         In the training split.
+    shards : tuple of int
+        Pairs in each of its files, where they are read one after the other; else none.
+    buffer : int
+        Pairs that are shuffled together then.
     """
 
     settings: TrainSettings
     num_pairs: int
+    shards: tuple[int, ...] = ()
+    buffer: int = 0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -78,7 +84,10 @@ class Schedule:
         """Return which pairs a step trains on: the next part of its epoch's order; shape (num,)."""
         epoch, position = divmod(step, self.steps_per_epoch)
         start = position * self.settings.batch
-        order = _order(self.settings.seed, epoch, self.num_pairs, drawn=self.settings.order == "drawn")
+        if self.shards:
+            order = _order_by_shards(self.settings.seed, epoch, self.shards, self.buffer)
+        else:
+            order = _order(self.settings.seed, epoch, self.num_pairs, drawn=self.settings.order == "drawn")
         return order[start : start + self.settings.batch]
 
 
@@ -86,3 +95,18 @@ class Schedule:
 def _order(seed: int, epoch: int, num_pairs: int, *, drawn: bool) -> npt.NDArray[np.int64]:
     rng = rng_for("order", seed, epoch)
     return rng.integers(num_pairs, size=num_pairs) if drawn else rng.permutation(num_pairs)
+
+
+@lru_cache(maxsize=2)  # that of the step, and that of the pairs which are read ahead
+def _order_by_shards(seed: int, epoch: int, shards: tuple[int, ...], buffer: int) -> npt.NDArray[np.int64]:
+    """Shuffle the shards, then the pairs of as many neighbours among them as hold `buffer` pairs."""
+    rng = rng_for("order", seed, epoch)
+    ends = np.cumsum(shards)
+    parts: list[npt.NDArray[np.int64]] = []
+    held: list[npt.NDArray[np.int64]] = []
+    for shard in rng.permutation(len(shards)):
+        held.append(np.arange(ends[shard] - shards[shard], ends[shard]))
+        if sum(map(len, held)) >= buffer:
+            parts.append(rng.permutation(np.concatenate(held)))
+            held = []
+    return np.concatenate([*parts, rng.permutation(np.concatenate(held))] if held else parts)

@@ -39,6 +39,7 @@ from pix2pix_model.schedule import Schedule
 from pix2pix_model.sides import sides_of
 from pix2pix_model.signals import StopRequest
 from pix2pix_model.state import TrainState, build_state, generator_spec
+from pix2pix_model.streaming import StreamedPairs, schedule_of
 from pix2pix_model.validation import Validation
 from pix2pix_model.watchdog import Watchdog
 
@@ -73,7 +74,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
 
     # --- build ------------------------------------------------------------------------------------------------
     device = choose_device(recipe.train.device, recipe.train.precision)
-    schedule = Schedule(recipe.train, dataset.num_pairs["train"])
+    schedule = schedule_of(recipe, dataset)
     check_sync_norm(recipe, schedule.num_pairs)
     state = build_state(recipe, device)
     torch.backends.cudnn.benchmark = True  # one shape throughout: let cuDNN find its fastest kernels once
@@ -84,7 +85,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     send_first_weights([*state.networks.values()])
     first_step = state.step
     if not is_first():
-        _follow(_course(recipe, schedule, dataset, device), state)
+        _follow(_course(recipe, schedule, dataset, device, first_step), state)
         num_trained = schedule.num_images(state.step) - schedule.num_images(first_step)
         return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
     with full_disk_told(run.path):
@@ -98,7 +99,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     config = model_config(recipe, dataset)
     if samples.split == "train":
         say("There is no validation split: nothing is measured, and the samples show pairs that are trained on")
-    course = _course(recipe, schedule, dataset, device)
+    course = _course(recipe, schedule, dataset, device, first_step)
 
     # --- train ------------------------------------------------------------------------------------------------
     num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
@@ -167,7 +168,9 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
 
 
-def _course(recipe: Recipe, schedule: Schedule, dataset: PairDataset, device: Device) -> Course:
+def _course(recipe: Recipe, schedule: Schedule, dataset: PairDataset, device: Device, first_step: int) -> Course:
+    if recipe.data.stream:
+        return Course(recipe, schedule, StreamedPairs(dataset, recipe.data, schedule, first_step, device.torch_device))
     return Course(recipe, schedule, PairCache(dataset, recipe.data, split="train", device=device.torch_device))
 
 

@@ -257,7 +257,18 @@ FLOORS = [
         "mirror",
     },
     {"images", "srgb", "channels", "maker", "plans", "palette_file", "known_labels"},
-    {"dataset", "damaged_pairs", "classic", "palette", "color_table", "regions", "label_colors", "label_map", "sheet"}
+    {
+        "dataset",
+        "stored_dataset",
+        "damaged_pairs",
+        "classic",
+        "palette",
+        "color_table",
+        "regions",
+        "label_colors",
+        "label_map",
+        "sheet",
+    }
     | {"edges", "scenes", "terminal_pictures", "side_facts"},
     {"splits", "makers", "engines", "preview", "report", "show", "card", "sample", "provenance"}
     | {"split_lock", "grouping", "photo_prints", "print_likeness", "near_duplicates", "layouts", "export", "redraw"},

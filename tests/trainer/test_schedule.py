@@ -56,3 +56,14 @@ def test_draws_depend_on_purpose_seed_and_step_alone():
     assert rng_for("jitter", 1, 2).random() == rng_for("jitter", 1, 2).random()
     seeds = {seed_for(purpose, seed, step) for purpose in ("jitter", "dropout") for seed in (0, 1) for step in (0, 1)}
     assert len(seeds) == 8
+
+
+def test_streamed_pairs_come_once_an_epoch_shuffled_among_neighbouring_files():
+    schedule = Schedule(TrainSettings(batch=5), num_pairs=50, shards=(10, 10, 10, 10, 10), buffer=20)
+    epochs = [[int(i) for step in range(start, start + 10) for i in schedule.pairs(step)] for start in (0, 10)]
+    assert epochs[0] != epochs[1]
+    for order in epochs:
+        assert sorted(order) == list(range(50))
+        groups = [{i // 10 for i in order[start : start + 20]} for start in (0, 20, 40)]
+        assert [len(files) for files in groups] == [2, 2, 1]  # files are opened two at a time, none twice
+        assert order[:20] != sorted(order[:20])
