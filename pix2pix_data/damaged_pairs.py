@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator
 import pyarrow as pa
 
 from pix2pix_data.dataset import EncodedPair, PairDataset
-from pix2pix_data.errors import ImageError
+from pix2pix_data.errors import FormatError, ImageError
 
 __all__ = ["DAMAGED", "encoded_or_reason"]
 
-DAMAGED = (OSError, pa.ArrowException)
-"""What pyarrow raises on a shard that was cut or overwritten."""
+DAMAGED = (OSError, pa.ArrowException, FormatError)
+"""What is raised on a shard that was cut or overwritten."""
 
 
 def encoded_or_reason(

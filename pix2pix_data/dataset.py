@@ -9,6 +9,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -226,7 +227,7 @@ class ParquetDataset(PairDataset):
         self.modes = modes_of(next(iter(self._files.values()))[0])
 
     def _keys(self, split: str) -> list[str]:
-        tables = (pq.read_table(self._here(path), columns=["key"]) for path in self._files[split])
+        tables = (_read_columns(self._here(path), ["key"]) for path in self._files[split])
         return [key for table in tables for key in table["key"].to_pylist()]
 
     def shard_sizes(self, split: str) -> list[int]:
@@ -237,7 +238,7 @@ class ParquetDataset(PairDataset):
     def read_shard(self, split: str, index: int) -> Callable[[int], EncodedPair]:
         """Read a file of a split into memory, still encoded; what is returned gives its pairs by their positions."""
         self._check(split)
-        table = pq.read_table(self._here(self._files[split][index]), columns=[_OURS.a, _OURS.b, "key", "group"])
+        table = _read_columns(self._here(self._files[split][index]), [_OURS.a, _OURS.b, "key", "group"])
         return lambda row: _encoded(table.slice(row, 1).to_pylist()[0])
 
     def _here(self, path: Path) -> Path:
@@ -246,7 +247,7 @@ class ParquetDataset(PairDataset):
 
     def keys_and_groups(self, split: str) -> list[tuple[str, str]]:
         """Return the key and the group of each pair of a split in its fixed order, without reading pictures."""
-        tables = [pq.read_table(path, columns=["key", "group"]) for path in self._files[split]]
+        tables = [_read_columns(path, ["key", "group"]) for path in self._files[split]]
         columns = (pa.concat_tables(tables)[name].to_pylist() for name in ("key", "group"))
         return list(zip(*columns, strict=True))
 
@@ -256,7 +257,8 @@ class ParquetDataset(PairDataset):
             start, end = end, end + size
             if wanted is not None and not any(i in wanted for i in range(start, end)):
                 continue
-            with pq.ParquetFile(self._here(path)) as file:
+            here = self._here(path)
+            with _damage_told(here), pq.ParquetFile(here) as file:
                 for i in range(file.num_row_groups):
                     rows = range(start, start + file.metadata.row_group(i).num_rows)
                     start = rows.stop
@@ -396,7 +398,19 @@ def modes_of(path: Path) -> tuple[str, str]:
 
 
 def _num_rows(path: Path) -> int:
-    try:
+    with _damage_told(path):
         return int(pq.read_metadata(path).num_rows)
+
+
+def _read_columns(path: Path, names: list[str]) -> pa.Table:
+    with _damage_told(path):
+        return pq.read_table(path, columns=names)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Turn what pyarrow says of a file that was cut or overwritten into an error that says which."""
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         raise FormatError(f"damaged file: {error}", where=path, fix="build the dataset again") from error

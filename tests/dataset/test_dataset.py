@@ -125,3 +125,15 @@ def test_the_fingerprint_follows_the_pairs(tmp_path, draw):
     assert open_dataset(tmp_path).fingerprint == before
     write_png(tmp_path / "train" / "2.png", np.hstack([draw(), draw()]))
     assert open_dataset(tmp_path).fingerprint != before
+
+
+@pytest.mark.parametrize("read", [lambda one: list(one.pairs("train")), lambda one: one.keys("train")])
+def test_a_shard_that_is_cut_after_it_was_opened_is_named(tmp_path, draw, read):
+    shard = shard_path(tmp_path, "train", 0, 1)
+    write_shard(shard, [encode_pair(Pair("0", draw(0), draw(1), "0"), lossless=True)])
+    (tmp_path / "build.json").write_text("{}")
+    dataset = open_dataset(tmp_path)
+    shard.write_bytes(shard.read_bytes()[:200])
+    with pytest.raises(FormatError, match="damaged file") as told:
+        read(dataset)
+    assert told.value.where == str(shard)
