@@ -101,9 +101,14 @@ def _fix_and_tell(
     if plan.changes_nothing:
         result("there is nothing that --fix can mend; nothing was written")
     if not (plan.changes_nothing or dry_run):
-        fixed = write_fixed(plan, out, jpeg=jpeg, workers=workers or default_workers())
-        found = checked(out, None, workers)
-        write_report(open_dataset(out), found, out / "report.html")
+        again: list[CheckResult] = []
+
+        def look_again(made: Path) -> None:
+            again.append(checked(made, None, workers, place=out))
+            write_report(open_dataset(made), again[0], made / "report.html", place=out)
+
+        fixed = write_fixed(plan, out, jpeg=jpeg, workers=workers or default_workers(), finish=look_again)
+        found = again[0]
         counts = ", ".join(f"{num} {split}" for split, num in fixed.num_pairs.items())
         elapsed = duration(time.monotonic() - start)
         result(f"{sum(fixed.num_pairs.values())} pairs ({counts}), {fixed.num_left_out} left out, in {elapsed}")
@@ -116,13 +121,13 @@ def _fix_and_tell(
         raise typer.Exit(3)
 
 
-def checked(dataset: Path, limit: int | None, workers: int | None) -> CheckResult:
-    """Check a dataset and say so; FormatError if there is none."""
+def checked(dataset: Path, limit: int | None, workers: int | None, *, place: Path | None = None) -> CheckResult:
+    """Check a dataset, which will lie at `place` if that is elsewhere, and say so; FormatError if there is none."""
     from pix2pix_data.check import check_dataset, num_to_look_at
     from pix2pix_data.engines.local import default_workers
 
     num_pairs = num_to_look_at(dataset, limit)
-    say(f"check: {dataset} ({num_pairs} pairs)")
+    say(f"check: {place or dataset} ({num_pairs} pairs)")
     with ProgressLine("Looking at pairs", num_pairs, unit="pairs") as progress:
         return check_dataset(dataset, workers=workers or default_workers(), limit=limit, tick=progress.advance)
 

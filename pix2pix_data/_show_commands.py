@@ -92,7 +92,7 @@ def report_new(dataset: Path, *, photos: Path | None = None, out: Path | None = 
     from pix2pix_data.report import write_report
 
     found = check_dataset(dataset, workers=1, limit=_PAIRS_CHECKED)
-    write_report(open_dataset(dataset), found, dataset / "report.html", photos=photos)
+    write_report(open_dataset(dataset), found, dataset / "report.html", photos=photos, place=out)
     tally = Counter(finding.severity for finding in found.findings)  # the gravest come first
     if told := [
         f"{tally[severity]} {severity}{'s' if tally[severity] > 1 else ''}"

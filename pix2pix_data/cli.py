@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -121,8 +122,7 @@ def split(
         say(note)
     if dry_run:
         return
-    resplit(plan, out)
-    report_new(out)
+    resplit(plan, out, finish=partial(report_new, out=out))
     result(f"{sum(plan.num_pairs.values())} pairs ({counts}) in {out}")
     result(f"look at {out / 'report.html'}, or at {out / 'preview.png'}")
 

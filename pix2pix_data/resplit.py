@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,8 +98,10 @@ def plan_resplit(folder: Path, options: BuildOptions, *, workers: int) -> Respli
     return Resplit(dataset, splits, notes, options)
 
 
-def resplit(plan: Resplit, out: Path) -> None:
+def resplit(plan: Resplit, out: Path, *, finish: Callable[[Path], None] | None = None) -> None:
     """Write the dataset of a plan to a new folder, which is there whole or not at all; memory stays at a few pairs.
+
+    `finish` adds to the dataset, in a folder of the same name, before it takes its place.
 
     Raises
     ------
@@ -111,6 +113,8 @@ def resplit(plan: Resplit, out: Path) -> None:
     with new_folder(out) as beside:
         _write_pairs(plan, beside)
         _write_rest(plan, beside, out.resolve().name)
+        if finish is not None:
+            finish(beside)
     if plan.options.lock is not None:
         write_lock(plan.options.lock, read_lock(plan.options.lock), plan.splits)
 

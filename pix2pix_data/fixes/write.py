@@ -7,7 +7,7 @@ import json
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,7 +55,9 @@ class FixSummary:
     sides: Counter[str] = field(default_factory=Counter)
 
 
-def write_fixed(plan: FixPlan, out: Path, *, jpeg: bool, workers: int) -> FixSummary:
+def write_fixed(
+    plan: FixPlan, out: Path, *, jpeg: bool, workers: int, finish: Callable[[Path], None] | None = None
+) -> FixSummary:
     """Write the mended dataset to a new folder, which is there whole or not at all; memory stays at a few dozen pairs.
 
     Parameters
@@ -66,6 +68,8 @@ def write_fixed(plan: FixPlan, out: Path, *, jpeg: bool, workers: int) -> FixSum
         Where B has to be encoded anew, store JPEG of quality 95 instead of PNG.
     workers : int
         Threads; any number gives the same bytes.
+    finish : callable, optional
+        Adds to the dataset, in a folder of the same name, before it takes its place.
 
     Raises
     ------
@@ -88,6 +92,8 @@ def write_fixed(plan: FixPlan, out: Path, *, jpeg: bool, workers: int) -> FixSum
                 pairs = _told(outcomes, split, lines, summary, progress)
                 write_split(beside, split, pairs, len(plans), Columns(modes=modes))
         _write_rest(plan, beside, out.resolve().name, lines, jpeg=jpeg)
+        if finish is not None:
+            finish(beside)
     return summary
 
 

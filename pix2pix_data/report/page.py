@@ -27,7 +27,14 @@ from pix2pix_data.report.sections import (
 __all__ = ["write_report"]
 
 
-def write_report(dataset: PairDataset, result: CheckResult | None, out: Path, *, photos: Path | None = None) -> None:
+def write_report(
+    dataset: PairDataset,
+    result: CheckResult | None,
+    out: Path,
+    *,
+    photos: Path | None = None,
+    place: Path | None = None,
+) -> None:
     """Write one offline HTML page that shows a dataset: at most 6 MB, however large it is.
 
     Parameters
@@ -41,6 +48,8 @@ def write_report(dataset: PairDataset, result: CheckResult | None, out: Path, *,
     photos : Path, optional
         The folder that the dataset was made from, for thumbnails of what gave no pair; looked for beside the dataset
         under the name that it had, and not missed where it is not there.
+    place : Path, optional
+        Where the dataset will lie, if that is elsewhere.
 
     Raises
     ------
@@ -49,7 +58,7 @@ def write_report(dataset: PairDataset, result: CheckResult | None, out: Path, *,
     """
     origin = read_origin(dataset.path)
     if photos is None and origin.source:
-        photos = dataset.path.resolve().parent / Path(origin.source).name
+        photos = (place or dataset.path).resolve().parent / Path(origin.source).name
     reasons = read_rejects(dataset.path, photos)
     sample = read_sample(dataset, examples_to_show(result))
     sections = _sections(dataset, result, sample, reasons, origin)

@@ -348,3 +348,18 @@ def test_nothing_is_written_where_it_was_not_asked_for(plant, p2p_data, tmp_path
         done = p2p_data("check", "set", *wrong)
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
+
+
+def test_a_fix_stopped_before_its_report_can_be_given_again(plant, p2p_data, tmp_path, monkeypatch):
+    plant(lambda i, a, b: (b, a) if i in (3, 17) else (a, b))
+    with monkeypatch.context() as patched:
+        patched.setattr("pix2pix_data.report.write_report", full_disk)
+        assert p2p_data("check", "set", "--fix", "--workers", "1").returncode == 1
+    assert not (tmp_path / "set-fixed").exists()
+    again = p2p_data("check", "set", "--fix", "--workers", "1")
+    assert again.returncode == 0, again.stderr
+    assert "check: set-fixed (30 pairs)" in again.stderr.splitlines()
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError("no space left")

@@ -119,3 +119,17 @@ def test_the_command_says_what_it_did(dataset, p2p_data, tmp_path):
     assert p2p_data("split", "pairs", "--out", "pairs/again").returncode == 1
     assert p2p_data("split", "pairs", "--out", "other", "--dry-run").returncode == 0
     assert not (tmp_path / "other").exists()
+
+
+def test_a_split_stopped_before_its_report_can_be_given_again(dataset, p2p_data, tmp_path, monkeypatch):
+    command = ("split", dataset, "--val", "3", "--test", "0", "--group", "file", "--out", "again")
+    with monkeypatch.context() as patched:
+        patched.setattr("pix2pix_data.report.write_report", full_disk)
+        assert p2p_data(*command).returncode == 1
+    assert not (tmp_path / "again").exists()
+    assert p2p_data(*command).returncode == 0
+    assert (tmp_path / "again" / "report.html").is_file()
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError("no space left")
