@@ -9,7 +9,6 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ from pix2pix_data.channels import decode_channels
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import encode_jpeg, encode_png
 from pix2pix_data.pair import SPLITS, Pair
+from pix2pix_data.parquet_files import damage_told, num_rows_of, read_columns
 from pix2pix_data.urls import url_of
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class ParquetDataset(PairDataset):
             for split in SPLITS
             if any((path / "data").glob(f"{split}-*-of-*.parquet"))
         }
-        self._sizes = {split: list(map(_num_rows, files)) for split, files in self._files.items()}
+        self._sizes = {split: list(map(num_rows_of, files)) for split, files in self._files.items()}
         self.num_pairs = {split: sum(sizes) for split, sizes in self._sizes.items() if sum(sizes)}
         if not self.num_pairs:
             raise FormatError(
@@ -227,7 +227,7 @@ class ParquetDataset(PairDataset):
         self.modes = modes_of(next(iter(self._files.values()))[0])
 
     def _keys(self, split: str) -> list[str]:
-        tables = (_read_columns(self._here(path), ["key"]) for path in self._files[split])
+        tables = (read_columns(self._here(path), ["key"]) for path in self._files[split])
         return [key for table in tables for key in table["key"].to_pylist()]
 
     def shard_sizes(self, split: str) -> list[int]:
@@ -238,7 +238,7 @@ class ParquetDataset(PairDataset):
     def read_shard(self, split: str, index: int) -> Callable[[int], EncodedPair]:
         """Read a file of a split into memory, still encoded; what is returned gives its pairs by their positions."""
         self._check(split)
-        table = _read_columns(self._here(self._files[split][index]), [_OURS.a, _OURS.b, "key", "group"])
+        table = read_columns(self._here(self._files[split][index]), [_OURS.a, _OURS.b, "key", "group"])
         return lambda row: _encoded(table.slice(row, 1).to_pylist()[0])
 
     def _here(self, path: Path) -> Path:
@@ -247,7 +247,7 @@ class ParquetDataset(PairDataset):
 
     def keys_and_groups(self, split: str) -> list[tuple[str, str]]:
         """Return the key and the group of each pair of a split in its fixed order, without reading pictures."""
-        tables = [_read_columns(path, ["key", "group"]) for path in self._files[split]]
+        tables = [read_columns(path, ["key", "group"]) for path in self._files[split]]
         columns = (pa.concat_tables(tables)[name].to_pylist() for name in ("key", "group"))
         return list(zip(*columns, strict=True))
 
@@ -258,7 +258,7 @@ class ParquetDataset(PairDataset):
             if wanted is not None and not any(i in wanted for i in range(start, end)):
                 continue
             here = self._here(path)
-            with _damage_told(here), pq.ParquetFile(here) as file:
+            with damage_told(here), pq.ParquetFile(here) as file:
                 for i in range(file.num_row_groups):
                     rows = range(start, start + file.metadata.row_group(i).num_rows)
                     start = rows.stop
@@ -395,22 +395,3 @@ def modes_of(path: Path) -> tuple[str, str]:
     features = json.loads(written).get("info", {}).get("features", {})
     a, b = (features.get(name, {}).get("mode") or "RGB" for name in (_OURS.a, _OURS.b))
     return a, b
-
-
-def _num_rows(path: Path) -> int:
-    with _damage_told(path):
-        return int(pq.read_metadata(path).num_rows)
-
-
-def _read_columns(path: Path, names: list[str]) -> pa.Table:
-    with _damage_told(path):
-        return pq.read_table(path, columns=names)
-
-
-@contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    """Turn what pyarrow says of a file that was cut or overwritten into an error that says which."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise FormatError(f"damaged file: {error}", where=path, fix="build the dataset again") from error
