@@ -95,10 +95,13 @@ class StreamedPairs:
         cut_out = [cut(side, cuts, self._settings.crop_size) for side in zip(*pictures, strict=True)]
         pieces = [to_device(to_tensor(piece), self._device) for piece in cut_out]
         rows = None if share == 1 else Rows(part.start, part.stop, len(indices))
-        return Batch(self._reader.given(pieces), self._reader.wanted(pieces), share, rows)
+        batch = Batch(self._reader.given(pieces), self._reader.wanted(pieces), share, rows)
+        self._read_ahead()  # at the end: decoding threads would hold up the making of this batch
+        return batch
 
     def _decoded(self, index: int) -> list[Pixels]:
-        self._read_ahead()
+        if not self._waiting:
+            self._read_ahead()
         if self._waiting and self._waiting[0][0] == index:
             return self._waiting.popleft()[1].result()
         shard, row = self._place(index)  # of a step that is repeated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -102,5 +103,6 @@ def p2p_train(tmp_path: Path) -> Callable[..., None]:
                 app([*map(str, arguments)], prog_name="p2p-train", standalone_mode=False)
         finally:
             torch.set_num_threads(before)
+            gc.collect()  # what a process that ends does: the run is free for the next command
 
     return run

@@ -128,6 +128,14 @@ def test_a_resolved_recipe_reads_back_as_the_same(tmp_path):
     assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"), [("data.also=x:A", "further datasets"), ("train.order=drawn", "shuffled")]
+)
+def test_what_does_not_go_with_streaming_is_told(tmp_path, setting, told):
+    setting = setting.replace("x:A", '["x:A"]')
+    assert told in fault_of(tmp_path, '[data]\npath = "pairs"\nstream = 40\n', setting)
+
+
 def test_a_size_is_a_number_or_height_and_width(tmp_path):
     path = write(tmp_path, '[data]\npath = "pairs"\nload_size = [286, 572]\ncrop_size = [256, 512]\n')
     recipe = load_recipe(path)
