@@ -58,7 +58,8 @@ def mirrored(url: str) -> Path:
     if not there:
         raise FormatError("there is nothing at this URL", where=url, fix="correct the URL")
     if outside := [path for path in there if _leads_outside(path)]:
-        raise FormatError(f"a file there leads out of its folder: {outside[0]}", where=url)
+        fix = "look at who wrote it; then remove or rename it there"
+        raise FormatError(f"a file there leads out of its folder: {outside[0]}", where=url, fix=fix)
     digests = _digests(store) if MANIFEST in there else {}
     if missing := sorted(digests.keys() - there.keys()):
         raise FormatError(f"a file of the dataset is not there: {missing[0]}", where=url, fix="publish it again")
