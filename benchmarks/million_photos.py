@@ -97,7 +97,7 @@ def build(num: int, work: Path, workers: int) -> int:
 
 def children_of(pid: int) -> list[int]:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
     except OSError:
         return []
 
@@ -105,7 +105,9 @@ def children_of(pid: int) -> list[int]:
 def peak_of(pid: int | str) -> int:
     """Return the most memory that a process has held, in bytes; 0 where it has ended."""
     try:
-        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        fields = dict(
+            line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+        )
         return int(fields["VmHWM"].split()[0]) * 1024
     except (OSError, KeyError):
         return 0
@@ -115,7 +117,7 @@ def as_p2p_data(arguments: list[str]) -> None:
     """Be p2p-data, and leave the peak of this process where it is asked for."""
     from pix2pix_data.cli import main
 
-    atexit.register(lambda: Path(os.environ[PEAK_VARIABLE]).write_text(str(peak_of("self"))))
+    atexit.register(lambda: Path(os.environ[PEAK_VARIABLE]).write_text(str(peak_of("self")), encoding="utf-8"))
     sys.argv = ["p2p-data", *arguments]
     main()
 
