@@ -45,6 +45,7 @@ docs: $(READY)  ## the pages as a site, in site/, which needs no network and no 
 
 bench: $(READY)  ## the studies that print tables
 	$(BIN)/python benchmarks/train_step.py --rounds 5
+	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/loader.py --rounds 3 --epochs 3
 	$(BIN)/python benchmarks/start.py --rounds 3
 	$(BIN)/python benchmarks/published_edges.py
