@@ -391,7 +391,8 @@ def _suffix(content: bytes) -> str:
 
 def modes_of(path: Path) -> tuple[str, str]:
     """Read the modes of A and B from the schema; RGB where it says none."""
-    written = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(written).get("info", {}).get("features", {})
-    a, b = (features.get(name, {}).get("mode") or "RGB" for name in (_OURS.a, _OURS.b))
-    return a, b
+    with damage_told(path):
+        written = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+        features = json.loads(written).get("info", {}).get("features", {})
+        a, b = (features.get(name, {}).get("mode") or "RGB" for name in (_OURS.a, _OURS.b))
+        return a, b

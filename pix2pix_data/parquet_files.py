@@ -21,13 +21,15 @@ def num_rows_of(path: Path) -> int:
 
 def read_columns(path: Path, names: list[str]) -> pa.Table:
     with damage_told(path):
-        return pq.read_table(path, columns=names)
+        table = pq.read_table(path, columns=names)
+        table.validate(full=True)  # texts that are none are told here, not where they are looked at
+        return table
 
 
 @contextmanager
 def damage_told(path: Path) -> Iterator[None]:
-    """Turn what pyarrow says of a file that was cut or overwritten into an error that says which."""
+    """Turn what a file that was cut or overwritten raises, from pyarrow or for what is in it, into an error of ours."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise FormatError(f"damaged file: {error}", where=path, fix="build the dataset again") from error

@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.torch import save_file
 from torch import nn
@@ -21,7 +23,7 @@ from torch import nn
 from pix2pix_data.errors import CheckpointError
 from pix2pix_data.images import write_png
 from pix2pix_data.side_facts import SideFacts
-from pix2pix_model.nets import GENERATORS, GeneratorSpec
+from pix2pix_model.nets import GENERATORS, GeneratorSpec, num_parameters
 from pix2pix_model.picture_size import Size
 from pix2pix_model.sides import Sides
 from pix2pix_model.test_time import TestTime, set_test_time
@@ -175,12 +177,25 @@ def load_model(path: Path) -> Model:
         fix = "use the version of p2p that made it, or a newer one"
         raise CheckpointError("the model's description is not understood", where=folder / CONFIG, fix=fix) from error
     weights = read_tensors(folder / WEIGHTS)
-    generator = GENERATORS.get(config.architecture)(config.spec)
     # A checkpoint holds the last weights and, where the recipe asks for them, the averaged ones, which are used.
     own = with_prefix(weights, "average.") or with_prefix(weights, "generator.") or weights
+    build = GENERATORS.get(config.architecture)
+    if _num_weights(build, config.spec) > sum(tensor.numel() for tensor in own.values()):
+        fix = "get the model once more: its description and its weights belong to two"
+        raise CheckpointError("the weights are those of another network", where=folder / WEIGHTS, fix=fix)
+    generator = build(config.spec)
     load_weights(generator, own, folder / WEIGHTS)
     set_test_time(generator, config.test_time)
     return Model(generator.requires_grad_(False), config, folder)
+
+
+def _num_weights(build: Callable[[GeneratorSpec], nn.Module], spec: GeneratorSpec) -> float:
+    """Count the weights that a description asks for without making them: they may be more than any memory holds."""
+    try:
+        with torch.device("meta"):
+            return num_parameters(build(spec))
+    except RuntimeError:  # more than torch can count
+        return math.inf
 
 
 def _model_folder(path: Path) -> Path:

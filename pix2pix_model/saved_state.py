@@ -15,11 +15,13 @@ import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 from pix2pix_data.atomic import write_file
+from pix2pix_data.errors import CheckpointError
 from pix2pix_model.best import Best
 from pix2pix_model.checkpoint import ModelConfig
 from pix2pix_model.state import TrainState
@@ -84,13 +86,21 @@ def load_state(checkpoint_dir: Path, state: TrainState) -> None:
         # A run that begins to average on its way begins with the weights it has.
         own = with_prefix(weights, f"{part}.") or with_prefix(weights, "generator.")
         load_weights(network, own, checkpoint_dir / WEIGHTS)
+    try:
+        _load_progress(progress, moments, state)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        fix = "continue from another checkpoint, or start anew with --new"
+        raise CheckpointError(f"damaged: {error!r}", where=checkpoint_dir, fix=fix) from error
+
+
+def _load_progress(progress: dict[str, Any], moments: dict[str, Tensor], state: TrainState) -> None:
     for part, optimizer in (("g", state.optimizer_g), ("d", state.optimizer_d)):
         by_index: dict[int, dict[str, Tensor]] = {}
         for name, tensor in with_prefix(moments, f"{part}.").items():
             index, moment = name.split(".")
             by_index.setdefault(int(index), {})[moment] = tensor
         optimizer.load_state_dict({"state": by_index, "param_groups": optimizer.state_dict()["param_groups"]})
-    state.step = progress["step"]
+    state.step = int(progress["step"])
     state.means.load_json(progress["means"], state.device.torch_device)
     state.best = Best(**progress["best"]) if progress.get("best") else None
     if progress["scaler"] and state.scaler.is_enabled():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
+from pydantic import Field
 from torch import nn
 
 from pix2pix_data.registry import Registry
@@ -55,14 +56,14 @@ class GeneratorSpec:
         gives one to those that have it in PyTorch.
     """
 
-    size_px: int = 256
-    in_channels: int = 3
-    out_channels: int = 3
-    width: int = 64
-    blocks: int = 9
+    size_px: Annotated[int, Field(ge=1)] = 256
+    in_channels: Annotated[int, Field(ge=1)] = 3
+    out_channels: Annotated[int, Field(ge=1)] = 3
+    width: Annotated[int, Field(ge=1)] = 64
+    blocks: Annotated[int, Field(ge=0, le=256)] = 9
     norm: NormName = "batch"
     upsample: Upsample = "transposed"
-    dropout: float = 0.5
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     dropout_at: DropoutAt = "pytorch"
     bias: bool = True
 
