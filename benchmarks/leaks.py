@@ -21,10 +21,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from unittest.mock import patch
 
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pix2pix_model.course import Course
+    from pix2pix_model.data import Batch
+    from pix2pix_model.state import TrainState
 
 _MOMENTS = 10
 _RECIPE = """
@@ -115,14 +123,14 @@ def steps(num: int) -> Iterator[Look]:
     looks: list[Look] = []
     advance = Course.advance
 
-    def looked_at(course: Course, state, batch):  # type: ignore[no-untyped-def]
+    def looked_at(course: Course, state: TrainState, batch: Batch) -> dict[str, Tensor]:
         done = advance(course, state, batch)
         if state.step in moments(num):
             looks.append(look_at(os.getpid()))
         return done
 
-    Course.advance = looked_at  # type: ignore[method-assign]
-    train(recipe, open_dataset(Path("pairs")), make_run(Path("runs"), "tiny"))
+    with patch.object(Course, "advance", looked_at):
+        train(recipe, open_dataset(Path("pairs")), make_run(Path("runs"), "tiny"))
     yield from looks
 
 

@@ -136,6 +136,8 @@ def _run(
     if out.resolve().is_relative_to(source.resolve()):
         raise UsageError("the output would lie in the folder of photos", where=out, fix="give --out another place")
     share = _share(shard_index, num_shards, overwrite=overwrite, push=push)
+    if engine == "local" and address != "auto":
+        raise UsageError("--address is of a Ray cluster", where=address, fix="add --engine ray")
     if engine == "ray" and share is not None:
         raise UsageError("--engine ray shares out the shards itself", fix="leave out --shard-index and --num-shards")
     if push is not None:

@@ -58,8 +58,8 @@ class Plan:
         Files that are no pictures.
     identity : dict
         All that decides the bytes of the dataset, as written to build.json.
-    sizes : str
-        Of all photos, see `unchanged`.
+    sizes : ndarray of shape (num_pairs,)
+        Of the photos, split by split; see `unchanged`.
     notes : list of str
         What the user should know of groups and splits.
     lock : Path or None
@@ -70,7 +70,7 @@ class Plan:
     failed: list[Failed]
     others: list[str]
     identity: dict[str, Any]
-    sizes: str
+    sizes: npt.NDArray[np.int64]
     notes: list[str] = field(default_factory=list)
     lock: Path | None = None
 
@@ -95,7 +95,7 @@ class _Shard:
     path: Path
     outcome_path: Path
     source: Path
-    sizes: str
+    sizes: npt.NDArray[np.int64]
     lossless: bool
 
     def __str__(self) -> str:
@@ -276,8 +276,8 @@ def _make_shards(plan: Plan, maker: PairMaker, source: Path, out: Path, share: S
     state = out / ".build"
     maker = _fitted(maker, plan, source, state)
     with maker.at_work(engine.num_beside) as sent:
-        shards = _shards(plan, sent, source, out, state, lossless=plan.identity["options"]["lossless"])
         require_unchanged(plan.sizes, sizes_of(plan.plans), source)  # each shard looks at its own afterwards
+        shards = _shards(plan, sent, source, out, state, lossless=plan.identity["options"]["lossless"])
         closing = _closing(plan, maker, source, [shard.path.name for shard in shards])
         write_closing(state, closing, plan.splits)
         ours = shards[share.index :: share.num]
@@ -320,14 +320,15 @@ def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, 
     from pix2pix_data.dataset import pairs_per_shard, shard_path
 
     shards = []
+    sizes = plan.sizes
     for split, plans in plan.splits.items():
         per_shard = pairs_per_shard(len(plans))
         starts = range(0, len(plans), per_shard)
         for i, start in enumerate(starts):
             path = shard_path(out, split, i, len(starts))
-            members = plans[start : start + per_shard]
-            record = state / f"{path.stem}.json"
-            shards.append(_Shard(maker, members, path, record, source, sizes_of(members), lossless))
+            members, record = plans[start : start + per_shard], state / f"{path.stem}.json"
+            own, sizes = sizes[: len(members)], sizes[len(members) :]
+            shards.append(_Shard(maker, members, path, record, source, own, lossless))
     return shards
 
 

@@ -75,8 +75,6 @@ class Plans(Sequence[PairPlan]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(PairPlan.__eq__, self, other))
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"Plans({len(self)})"
 

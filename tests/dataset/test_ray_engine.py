@@ -136,6 +136,12 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
         RayEngine.connected("auto", ())
 
 
+def test_an_address_without_its_engine_is_refused(photos, p2p_data):
+    done = p2p_data("colorize", photos, "--address", "head:6379")
+    assert done.returncode == 1
+    assert "add --engine ray" in done.stderr
+
+
 def test_jobs_of_an_array_and_a_cluster_exclude_each_other(photos, p2p_data):
     done = p2p_data("colorize", photos, "--engine", "ray", "--shard-index", "0", "--num-shards", "2")
     assert done.returncode == 1

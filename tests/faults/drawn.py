@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from tiny_recipe import tiny_recipe
 
 from pix2pix_data.images import write_png
 
@@ -18,30 +19,6 @@ __all__ = ["cameras", "labels", "other_picture", "photos", "recipe", "side_by_si
 _NUM = 24
 _HEIGHT, _WIDTH = 44, 60
 _CLASSES = ((20, 20, 20), (200, 40, 40), (40, 60, 220))
-_RECIPE = """
-name = "tiny"
-[data]
-path = "edges-out"
-load_size = 36
-crop_size = 32
-[generator]
-width = 2
-[discriminator]
-width = 4
-patch = 16
-[train]
-batch = 2
-ema = 0.9
-max_steps = 40
-device = "cpu"
-[validation]
-every = 7
-[log]
-metrics_every = 4
-samples_every = 10
-num_samples = 2
-checkpoint_minutes = 0.002
-"""
 
 
 def _photo(seed: int, size: tuple[int, int] = (_HEIGHT, _WIDTH)) -> RGB:
@@ -106,7 +83,7 @@ def side_by_side(folder: Path) -> None:
 
 def recipe(folder: Path) -> None:
     """A recipe of a run that takes a second, with all that a checkpoint must carry."""
-    (folder / "tiny.toml").write_text(_RECIPE)
+    (folder / "tiny.toml").write_text(tiny_recipe("tiny", "edges-out", num_steps=40))
 
 
 def other_picture(path: Path, seed: int) -> None:

@@ -30,6 +30,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from tiny_recipe import tiny_recipe
 
 from pix2pix_data.console import result
 from pix2pix_data.dataset import open_dataset
@@ -39,29 +40,6 @@ from pix2pix_model.run_dir import find_unfinished, make_run
 from pix2pix_model.train import train
 
 NUM_STEPS = 60
-RECIPE = f"""
-name = "killed"
-[data]
-path = "drawn"
-load_size = 36
-crop_size = 32
-[generator]
-width = 2
-[discriminator]
-width = 4
-patch = 16
-[train]
-batch = 2
-ema = 0.9
-max_steps = {NUM_STEPS}
-[validation]
-every = 7
-[log]
-metrics_every = 4
-samples_every = 10
-num_samples = 2
-checkpoint_minutes = 0.002
-"""
 SPEEDS = ("images_per_s", "data_share")
 WAYS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "workers": signal.SIGKILL}
 
@@ -178,7 +156,7 @@ def outcomes(num_moments: int, how: str, seed: int, reference: dict[str, object]
 def tell(options: argparse.Namespace) -> int:
     """Print the table, in the current folder; returns how many runs ended otherwise."""
     draw_pairs(Path("drawn"))
-    Path("killed.toml").write_text(RECIPE, encoding="utf-8")
+    Path("killed.toml").write_text(tiny_recipe("killed", "drawn", num_steps=NUM_STEPS), encoding="utf-8")
     reference, length_s = undisturbed()
     result(f"an undisturbed run of {NUM_STEPS} steps takes {length_s:.2f} s")
     result(f"{'':7}  {'moment':>8}  {'ended by':<9}  {'saved':>5}  {'same':<4}  half written")

@@ -184,7 +184,11 @@ class Process:
             time.sleep(_POLL_S)
         for pid in _group(self.pid):
             os.kill(pid, signal.SIGKILL)
-        code = self._starter.ask(wait=self.pid) if self._starter is not None else self._popen.wait()  # type: ignore[union-attr]
+        if self._starter is not None:
+            code = self._starter.ask(wait=self.pid)
+        else:
+            assert self._popen is not None
+            code = self._popen.wait()
         out, err = (path.read_text("utf-8", "replace") for path in (self._out, self._err))
         self._said.cleanup()
         return Ended(code, out, err, seconds, hung)

@@ -91,7 +91,7 @@ def become(line: list[str], request: dict[str, Any]) -> None:
         traceback.print_exc()
         code = 1
     # As an interpreter ends, but for taking apart, object by object, what was imported: that takes a second.
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
