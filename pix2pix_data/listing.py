@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from pix2pix_data.errors import FormatError
 
-__all__ = ["Listing", "keys_of", "list_photos", "to_utf8"]
+__all__ = ["Listed", "Listing", "keys_of", "list_photos", "to_utf8", "walk_photos"]
 
 # What Pillow reads, and HEIC through an extra; a file of another name counts when its first bytes are a picture's.
 _SUFFIXES = frozenset(
@@ -24,6 +23,14 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00"
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A file that was found, and the name of the pair that a photo becomes; None where it is no photo."""
+
+    path: Path
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What lies in a folder: photos, and other files, each in the order of their paths."""
 
@@ -31,11 +38,14 @@ class Listing:
     others: tuple[Path, ...]
 
 
-def list_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Listing:
-    """List all files below `folder`, links followed, photos told from other files by name or first bytes.
+def walk_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Iterator[Listed]:
+    """Find all files below `folder`, links followed, photos told from other files by name or first bytes.
 
-    Hidden files count as others: they are thumbnails and leftovers of file managers. Files with a suffix in `also`
-    (lower case, with its dot) count as photos.
+    Files come in the order of their paths. Of the folders on the way to a file, and of no other, the names are held, so
+    that millions of photos in many folders take no memory. Keys are those of `keys_of`.
+
+    Hidden files are no photos: they are thumbnails and leftovers of file managers. Files with a suffix in `also` (lower
+    case, with its dot) count as photos.
 
     Raises
     ------
@@ -46,13 +56,22 @@ def list_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Listing:
         what = "this is a file, not a folder" if folder.exists() else "there is no such folder"
         unpack = "unpack it, and " if folder.suffix.lower() in _ARCHIVES else ""
         raise FormatError(what, where=folder, fix=f"{unpack}name the folder that holds the photos")
-    files = sorted(_walk(folder), key=lambda path: path.relative_to(folder).parts)
-    photos = tuple(path for path in files if _is_photo(path, folder, also))
-    if not photos:
-        what = f"none of the files here is a picture, such as {files[0].name}" if files else "this folder is empty"
+    other, has_photo = None, False
+    for path, key in _walk(str(folder), _SUFFIXES | also):
+        listed = Listed(Path(path), key)
+        has_photo = has_photo or key is not None
+        other = other or listed.path
+        yield listed
+    if not has_photo:
+        what = f"none of the files here is a picture, such as {other.name}" if other else "this folder is empty"
         raise FormatError(what, where=folder, fix="name a folder with pictures in it")
-    is_photo = set(photos)
-    return Listing(photos, tuple(path for path in files if path not in is_photo))
+
+
+def list_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Listing:
+    """List at once what `walk_photos` finds, with its errors."""
+    files = list(walk_photos(folder, also=also))
+    photos = tuple(file.path for file in files if file.key is not None)
+    return Listing(photos, tuple(file.path for file in files if file.key is None))
 
 
 def keys_of(photos: tuple[Path, ...], folder: Path) -> list[str]:
@@ -63,43 +82,73 @@ def keys_of(photos: tuple[Path, ...], folder: Path) -> list[str]:
     >>> keys_of((Path("d/x/1.jpg"), Path("d/2.jpg"), Path("d/2.png")), Path("d"))
     ['x/1', '2.jpg', '2.png']
     """
-    short = [to_utf8(path.relative_to(folder).with_suffix("").as_posix()) for path in photos]
+    return _keys([path.relative_to(folder).as_posix() for path in photos])
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    short = [to_utf8(_stem_and_suffix(name)[0]) for name in names]
     num_called = Counter(short)
-    full = [to_utf8(path.relative_to(folder).as_posix()) for path in photos]
+    full = [*map(to_utf8, names)]
     taken = set(full)
     return [
         name if num_called[name] == 1 and name not in taken else long for name, long in zip(short, full, strict=True)
     ]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(root: str, suffixes: frozenset[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the path and the key of each file, in the order of their paths."""
     seen: set[tuple[int, int]] = set()
-    for parent, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
-        status = Path(parent).stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link back up
-            folders.clear()
+    waiting = [_Entry(root, is_folder=True, below="")]
+    while waiting:
+        entry = waiting.pop()
+        if not entry.is_folder:
+            yield entry.path, entry.key
             continue
-        seen.add((status.st_dev, status.st_ino))
-        folders.sort()
-        yield from (Path(parent, name) for name in names)
+        status = Path(entry.path).stat()
+        if (status.st_dev, status.st_ino) not in seen:  # else a link back up
+            seen.add((status.st_dev, status.st_ino))
+            waiting += reversed(_entries(entry, suffixes))
 
 
-def _refuse(error: OSError) -> NoReturn:
-    what = f"a folder cannot be read: {error.strerror}"  # os.walk by itself passes over it in silence
-    raise FormatError(what, where=error.filename, fix="make it readable, or move it elsewhere")
+@dataclass(slots=True)
+class _Entry:
+    path: str
+    is_folder: bool
+    below: str  # the root, with slashes
+    key: str | None = None
 
 
-def _is_photo(path: Path, folder: Path, also: frozenset[str]) -> bool:
-    if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts):
+def _entries(folder: _Entry, suffixes: frozenset[str]) -> list[_Entry]:
+    """List a folder by name, with the keys of its photos."""
+    start = f"{folder.below}/" if folder.below else ""
+    try:
+        with os.scandir(folder.path) as found:
+            entries = [_Entry(one.path, one.is_dir(), f"{start}{one.name}") for one in found]
+    except OSError as error:
+        what = f"a folder cannot be read: {error.strerror}"
+        raise FormatError(what, where=folder.path, fix="make it readable, or move it elsewhere") from None
+    entries.sort(key=lambda entry: entry.path)
+    photos = [entry for entry in entries if not entry.is_folder and _is_photo(entry, suffixes)]
+    for photo, key in zip(photos, _keys([photo.below for photo in photos]), strict=True):
+        photo.key = key
+    return entries
+
+
+def _is_photo(entry: _Entry, suffixes: frozenset[str]) -> bool:
+    if any(part.startswith(".") or part == "__MACOSX" for part in entry.below.split("/")):
         return False
-    if path.suffix.lower() in _SUFFIXES | also:
+    if _stem_and_suffix(entry.path)[1].lower() in suffixes:
         return True
     try:
-        with path.open("rb") as file:
+        with Path(entry.path).open("rb") as file:
             first = file.read(16)
     except OSError:
         return False
     return first.startswith(_SIGNATURES) or first[4:8] == b"ftyp"
+
+
+def _stem_and_suffix(path: str) -> tuple[str, str]:
+    return os.path.splitext(path)  # noqa: PTH122 (a million of them)
 
 
 def to_utf8(name: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from pydantic.fields import FieldInfo
 
 from pix2pix_data.errors import ImageError
-from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.listing import walk_photos
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
 
 if TYPE_CHECKING:
@@ -169,11 +169,9 @@ class PhotoMaker(PairMaker):
         """Make the A side of each photo; same height and width, uint8 (H, W, 3)."""
 
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
-        listing = list_photos(source)
-        for path, key in zip(listing.photos, keys_of(listing.photos, source), strict=True):
-            yield PairPlan(key, (str(path),), group=key)
-        for path in listing.others:
-            yield Other(str(path))
+        for file in walk_photos(source):
+            path = str(file.path)
+            yield Other(path) if file.key is None else PairPlan(file.key, (path,), group=file.key)
 
     def make(self, plans: Sequence[PairPlan]) -> Iterator[Pair | Failed]:
         for start in range(0, len(plans), self.batch_size):

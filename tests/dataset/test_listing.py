@@ -7,7 +7,7 @@ import pytest
 
 from pix2pix_data.errors import FormatError
 from pix2pix_data.images import write_png
-from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.listing import keys_of, list_photos, walk_photos
 
 
 def names(paths: tuple[Path, ...]) -> list[str]:
@@ -29,7 +29,9 @@ def test_links_that_lead_back_up_are_walked_once(photos):
     assert len(list_photos(photos).photos) == 12
 
 
-def test_a_folder_that_may_not_be_read_is_not_passed_over(photos, monkeypatch):
+@pytest.fixture
+def without_left(monkeypatch):
+    """Forbid to read folders called left."""
     scandir = os.scandir
 
     def refuse(path):
@@ -38,8 +40,31 @@ def test_a_folder_that_may_not_be_read_is_not_passed_over(photos, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(photos, without_left):
     with pytest.raises(FormatError, match="a folder cannot be read: Permission denied"):
         list_photos(photos)
+
+
+def test_photos_come_before_later_folders_are_listed(photos, draw, without_left):
+    write_png(photos / "early" / "1.png", draw())
+    files = walk_photos(photos)
+    assert next(files).key == "early/1"
+    with pytest.raises(FormatError, match="a folder cannot be read"):
+        list(files)
+
+
+def test_files_come_in_the_order_of_their_paths_with_the_keys_of_all(tmp_path):
+    names = "a/b/1.jpg a/b/1.png a.jpg a-b/2.jpg a-b/2.jpg.png a/1.jpg b/a.txt b.txt B/.x/1.jpg a/b.jpg"
+    for name in names.split():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    files = list(walk_photos(tmp_path))
+    assert [file.path for file in files] == sorted(tmp_path / name for name in names.split())
+    photos = [file for file in files if file.key is not None]
+    assert [photo.key for photo in photos] == keys_of(tuple(photo.path for photo in photos), tmp_path)
+    assert {file.path.name for file in files if file.key is None} == {"a.txt", "b.txt", "1.jpg"}
 
 
 @pytest.mark.parametrize("problem", ["missing", "a file", "no photos"])
