@@ -30,8 +30,8 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pix2pix_model.batch import Batch
     from pix2pix_model.course import Course
-    from pix2pix_model.data import Batch
     from pix2pix_model.state import TrainState
 
 _MOMENTS = 10

@@ -146,7 +146,7 @@ class Networks:
         return AuthorsTraining(generator, discriminator, torch.device("cpu")), build_state(self.recipe, device)
 
     def step_of_ours(self, a: Tensor, b: Tensor, state: TrainState | None = None) -> dict[str, Tensor]:
-        from pix2pix_model.data import Batch
+        from pix2pix_model.batch import Batch
         from pix2pix_model.step import train_step
 
         return train_step(state or self.ours, Batch(a, b), self.recipe)

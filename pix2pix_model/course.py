@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pix2pix_model.data import Batch, PairCache
+from pix2pix_model.batch import Batch
+from pix2pix_model.data import PairCache
 from pix2pix_model.distributed import add_up_losses
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.schedule import Schedule, rng_for, seed_for

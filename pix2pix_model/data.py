@@ -22,6 +22,7 @@ from torch import Tensor
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import UsageError
+from pix2pix_model.batch import Batch
 from pix2pix_model.distributed import own_part, processes_of_machine
 from pix2pix_model.nets import Rows
 from pix2pix_model.pair_reader import Form, PairReader, Row
@@ -33,44 +34,11 @@ from pix2pix_model.views import to_array, to_tensor
 if TYPE_CHECKING:
     from pix2pix_data.channels import Pixels
 
-__all__ = ["Batch", "Cuts", "PairCache", "cut", "cut_on_device", "draw_cuts", "to_device"]
+__all__ = ["Cuts", "PairCache", "cut", "cut_on_device", "draw_cuts", "to_device"]
 
 _LOOK_AHEAD = 4  # pairs waiting for each decoding thread
 WORTH_KEEPING_S = 2.0
 """What decodes sooner is decoded anew by the next run, and takes no room on the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What a step trains on.
-
-    Attributes
-    ----------
-    a, b : Tensor of shape (N, C, H, W), float32
-        Condition and target in [-1, 1], as the recipe says that networks see them.
-    share : float
-        Of the step's pairs: 1 unless they are shared out among processes or micro-batches.
-    rows : Rows or None
-        Which of the step's pairs these are; None: all.
-    """
-
-    a: Tensor
-    b: Tensor
-    share: float = 1.0
-    rows: Rows | None = None
-
-    def parts(self, size: int) -> list[Batch]:
-        """Cut it into micro-batches of at most `size` pairs; 0 leaves it whole."""
-        num = len(self.a)
-        if size == 0 or num <= size:
-            return [self]
-        first, of = (self.rows.start, self.rows.num) if self.rows else (0, num)
-        parts = []
-        for start in range(0, num, size):
-            a, b = self.a[start : start + size], self.b[start : start + size]
-            rows = Rows(first + start, first + start + len(a), of)
-            parts.append(Batch(a, b, self.share * len(a) / num, rows))
-        return parts
 
 
 # --- cutting and mirroring ----------------------------------------------------------------------------------------

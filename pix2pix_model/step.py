@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from pix2pix_model.data import Batch
+from pix2pix_model.batch import Batch
 from pix2pix_model.diff_augment import Augmentation, draw_augmentation
 from pix2pix_model.distributed import add_up_gradients
 from pix2pix_model.losses import GAN_LOSSES, feature_matching_loss, l1_loss, r1_penalty

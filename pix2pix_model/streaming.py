@@ -17,7 +17,8 @@ import torch
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, ParquetDataset
 from pix2pix_data.errors import UsageError
-from pix2pix_model.data import Batch, cut, draw_cuts, to_device
+from pix2pix_model.batch import Batch
+from pix2pix_model.data import cut, draw_cuts, to_device
 from pix2pix_model.distributed import own_part
 from pix2pix_model.nets import Rows
 from pix2pix_model.pair_reader import PairReader

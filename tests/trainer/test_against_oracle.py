@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent / "reference"))  # scripts beside t
 import oracle_networks as oracle
 from oracle_steps import Training, learning_rate
 
-from pix2pix_model.data import Batch
+from pix2pix_model.batch import Batch
 from pix2pix_model.device import choose_device
 from pix2pix_model.nets import (
     DiscriminatorSpec,

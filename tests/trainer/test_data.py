@@ -14,7 +14,8 @@ from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import ImageError, UsageError
 from pix2pix_data.images import write_png
 from pix2pix_model import pixel_files
-from pix2pix_model.data import Batch, Cuts, PairCache, cut, draw_cuts
+from pix2pix_model.batch import Batch
+from pix2pix_model.data import Cuts, PairCache, cut, draw_cuts
 from pix2pix_model.pair_reader import PairReader
 from pix2pix_model.picture_size import PictureSize
 from pix2pix_model.pixel_files import FOLDER_VARIABLE

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from pix2pix_data.errors import RecipeError
-from pix2pix_model.data import Batch
+from pix2pix_model.batch import Batch
 from pix2pix_model.diff_augment import draw_augmentation
 from pix2pix_model.nets import Rows, drawing_rows
 from pix2pix_model.nets.dropout import Dropout

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from pix2pix_data.errors import RecipeError
-from pix2pix_model.data import Batch
+from pix2pix_model.batch import Batch
 from pix2pix_model.device import choose_device
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.recipe_file import load_recipe
