@@ -5,13 +5,13 @@ images.py makes of any file what people look at, sRGB of 8 bits on white. This i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 from PIL import ImageOps
 
+from pix2pix_data.channel_kinds import CHANNELS, ChannelsName
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import check_size, decode_rgb, open_picture
 from pix2pix_data.srgb import ORIENTATION_TAG, TURNS, profile_to_srgb, to_levels, to_srgb
@@ -22,44 +22,7 @@ if TYPE_CHECKING:
 
     Pixels: TypeAlias = npt.NDArray[Any]  # (H, W, C), uint8 or uint16
 
-__all__ = ["CHANNELS", "Channels", "ChannelsName", "decode_channels", "encode_channels", "premultiplied", "straight"]
-
-ChannelsName: TypeAlias = Literal["gray", "gray16", "rgb", "rgb16", "rgba", "rgba16"]
-
-
-@dataclass(frozen=True, slots=True)
-class Channels:
-    """What a pixel consists of.
-
-    Attributes
-    ----------
-    num : int
-        1 (gray), 3 (RGB) or 4 (RGB and alpha, not premultiplied).
-    bits : int
-        8 or 16; levels go from 0 to 2**bits - 1.
-    """
-
-    num: int
-    bits: int
-
-    @property
-    def mode(self) -> str:
-        """Pillow's mode, which has 8 bits of 16 in colour."""
-        return {1: "L" if self.bits == 8 else "I;16", 3: "RGB", 4: "RGBA"}[self.num]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
-
-
-CHANNELS: dict[ChannelsName, Channels] = {
-    "gray": Channels(1, 8),
-    "gray16": Channels(1, 16),
-    "rgb": Channels(3, 8),
-    "rgb16": Channels(3, 16),
-    "rgba": Channels(4, 8),
-    "rgba16": Channels(4, 16),
-}
+__all__ = ["decode_channels", "encode_channels", "premultiplied", "straight"]
 
 _LUMA = np.array([19595, 38470, 7471], np.uint64)  # ITU-R BT.601 over 2**16, whose sum they are: gray stays as it is
 

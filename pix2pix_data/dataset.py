@@ -26,7 +26,8 @@ from pix2pix_data.parquet_files import damage_told, num_rows_of, read_columns
 from pix2pix_data.urls import url_of
 
 if TYPE_CHECKING:
-    from pix2pix_data.channels import ChannelsName, Pixels
+    from pix2pix_data.channel_kinds import ChannelsName
+    from pix2pix_data.channels import Pixels
 
 __all__ = [
     "Columns",

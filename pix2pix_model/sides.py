@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from pix2pix_data.channels import CHANNELS, ChannelsName
+from pix2pix_data.channel_kinds import CHANNELS, ChannelsName
 from pix2pix_data.errors import FormatError
 from pix2pix_data.palette_file import read_palette, to_hex
 from pix2pix_model.recipe import DataSettings, Direction, Side, SideView

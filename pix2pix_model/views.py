@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pix2pix_data.channels import CHANNELS, ChannelsName, premultiplied, straight
+from pix2pix_data.channel_kinds import CHANNELS, ChannelsName
+from pix2pix_data.channels import premultiplied, straight
 from pix2pix_data.images import resize_nearest
 from pix2pix_data.label_map import label_colors
 from pix2pix_data.palette_file import from_hex

@@ -179,7 +179,7 @@ class CombineMaker(TwoSidesMaker):
 
     @property
     def modes(self) -> tuple[str, str]:
-        from pix2pix_data.channels import CHANNELS
+        from pix2pix_data.channel_kinds import CHANNELS
 
         return CHANNELS[self.a_as].mode, CHANNELS[self.b_as].mode
 
@@ -208,7 +208,8 @@ def _read_channels(path: str, name: StoredAs) -> Pixels:
 
 def _stored(pixels: Pixels, name: StoredAs) -> tuple[RGB, bytes | None]:
     """Return a side as people see it and, where that is not all there is to it, its file."""
-    from pix2pix_data.channels import CHANNELS, encode_channels, straight
+    from pix2pix_data.channel_kinds import CHANNELS
+    from pix2pix_data.channels import encode_channels, straight
     from pix2pix_data.images import decode_rgb
 
     if name == "rgb":

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from pix2pix_data.channels import CHANNELS, decode_channels, encode_channels, premultiplied, straight
+from pix2pix_data.channel_kinds import CHANNELS
+from pix2pix_data.channels import decode_channels, encode_channels, premultiplied, straight
 from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import decode_rgb, encode_png, fit_to

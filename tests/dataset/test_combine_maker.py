@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from pix2pix_data.channels import CHANNELS, encode_channels
+from pix2pix_data.channel_kinds import CHANNELS
+from pix2pix_data.channels import encode_channels
 from pix2pix_data.dataset import encode_pair, open_dataset
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import write_png

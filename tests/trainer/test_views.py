@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix_data.channels import CHANNELS, decode_channels, encode_channels
+from pix2pix_data.channel_kinds import CHANNELS
+from pix2pix_data.channels import decode_channels, encode_channels
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import FormatError, RecipeError, UsageError
 from pix2pix_data.images import encode_jpeg, encode_png, read_rgb, write_png
