@@ -78,7 +78,7 @@ def draw_augmentation(kinds: Sequence[str], b: Tensor, part: Rows | None = None)
     """
     num, _, height, width = b.shape
     drawn, own = (num, slice(None)) if part is None else (part.num, part.slice)
-    sides = torch.tensor([height, width], device=b.device)
+    sides = torch.stack([b.new_full((), side) for side in (height, width)])  # filled there: a copy would wait
     color = grid = kept = None
     if "color" in kinds:
         draws = torch.rand(3, drawn, 1, 1, 1, device=b.device)[:, own]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -46,6 +47,7 @@ def diverged(run_path: Path, course: Course, failed: TrainState) -> TrainingErro
     state = build_state(course.recipe, failed.device)
     if checkpoint_dir := last_checkpoint(run_path):
         load_state(checkpoint_dir, state)
+    course = replace(course, runner=None)  # whose tensors can be looked at
     first_step = state.step
     say(f"A number is no longer finite: repeating the steps after {first_step} to find the first one")
     found = _repeat(course, state, failed.step)

@@ -31,6 +31,7 @@ __all__ = [
     "PrecisionName",
     "Recipe",
     "ResizeName",
+    "RunnerName",
     "Side",
     "SideView",
     "TrainSettings",
@@ -40,6 +41,7 @@ __all__ = [
 
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName: TypeAlias = Literal["auto", "float32", "bf16", "fp16"]
+RunnerName: TypeAlias = Literal["auto", "eager", "compile", "graph"]
 Side: TypeAlias = Literal["A", "B"]
 Direction: TypeAlias = Literal["AtoB", "BtoA"]
 SideView: TypeAlias = Literal["rgb", "rgb16", "gray", "gray16", "rgba", "rgba16", "classes", "lab"]
@@ -286,6 +288,12 @@ class TrainSettings(_Section):
     max_steps: Annotated[int, Field(ge=0, description="End after so many steps; 0 leaves it to the epochs.")] = 0
     precision: Annotated[PrecisionName, Field(description='"auto" is bf16 (or fp16) on CUDA, else float32.')] = "auto"
     device: Annotated[DeviceName, Field(description='"auto" is CUDA, else MPS, else the CPU.')] = "auto"
+    runner: Annotated[
+        RunnerName,
+        Field(
+            description='"auto" is "eager". "graph" launches a step as one CUDA graph; "compile" compiles the networks.'
+        ),
+    ] = "auto"
 
 
 class LogSettings(_Section):

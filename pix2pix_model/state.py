@@ -99,7 +99,10 @@ class TrainState:
     def set_learning_rate(self, learning_rate: float) -> None:
         for optimizer in (self.optimizer_g, self.optimizer_d):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate
+                if isinstance(group["lr"], Tensor):  # where a captured step reads it
+                    group["lr"].fill_(learning_rate)
+                else:
+                    group["lr"] = learning_rate
 
 
 def generator_spec(recipe: Recipe) -> GeneratorSpec:
