@@ -10,15 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pix2pix_model.nets.products import product
+
 __all__ = ["Conv2d", "ConvTranspose2d"]
 
-_MOST_PLACES = 64
+_MOST_PLACES = 256
 """Places of the smaller map, over the batch, up to which a product is quicker.
 
-Forward and backward at width 64 on one thread, oneDNN and product: of the transposed convolutions 25 and 3 ms on 1x1
-places, 77 and 22 on 2x2, 83 and 26 on 4x4, 107 and 44 on 8x8; of the convolutions to as many, 14 and 4, 16 and 16, 21
-and 9, 28 and 26. A step of one picture takes 1.25 times as long without this. On 256 places a product was quicker still
-on an Intel processor, and half as quick on an AMD one.
+Forward and backward at width 64 on one thread, convolution and product: of the transposed convolutions from 1024 maps
+21 and 8 ms on 4 places, 24 and 10 on 16, 36 and 22 on 64, 84 and 70 on 256; of the convolutions 9 and 3, 12 and 5, 17
+and 12, 43 and 41. On 1,024 places the convolution is quicker.
 """
 
 
@@ -36,9 +37,10 @@ class Conv2d(nn.Conv2d):
         if not _is_quick(self, input, height, width):
             return super().forward(input)
         columns = F.unfold(input, self.kernel_size, padding=_numbers(self.padding), stride=self.stride)
-        made = self.weight.flatten(1) @ columns  # (N, out_channels, h * w)
-        made = made if self.bias is None else made + self.bias[:, None]
-        return made.view(*made.shape[:2], height, width)
+        rows = columns.transpose(1, 2).flatten(0, 1)  # (N * h * w, in_channels * kernel places)
+        made = product(rows, self.weight.flatten(1).t())  # (N * h * w, out_channels)
+        made = made if self.bias is None else made + self.bias
+        return made.view(len(input), height, width, -1).permute(0, 3, 1, 2).contiguous()
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
@@ -57,7 +59,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
             )
         )
         rows = input.flatten(2).transpose(1, 2).flatten(0, 1)  # (N * H * W, in_channels)
-        parts = rows @ self.weight.flatten(1)  # (N * H * W, out_channels * kernel places)
+        parts = product(rows, self.weight.flatten(1))  # (N * H * W, out_channels * kernel places)
         columns = parts.view(len(input), height * width, -1).transpose(1, 2)
         laid = F.fold(columns, (rows_out, columns_out), self.kernel_size, padding=padding, stride=self.stride)
         return laid if self.bias is None else laid + self.bias[:, None, None]
