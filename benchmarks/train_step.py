@@ -11,19 +11,17 @@ floor is what the multiplications of the authors' step would take at the speed o
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 from unittest.mock import patch
+
+from sides import Answers, Side, peak_mb
 
 from pix2pix_model.memory import keep_memory
 
@@ -50,42 +48,26 @@ def main() -> None:
     )
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    apart = ask(Side("ours", options), ("losses",))
-    theirs, ours = Side("authors", options), Side("ours", options)
-    floor = ask(theirs, ("floor",))
+    apart = Side(answers_of, "ours", options).ask("losses")
+    theirs, ours = (Side(answers_of, name, options) for name in ("authors", "ours"))
+    floor = theirs.ask("floor")
     print(f"{options.size} px, one thread, {options.rounds} steps each in turn; ours in {options.precision}")
     print(f"losses over {LOSS_STEPS} steps from the same weights, in float64: at most {apart:.1e} apart")
     print(f"{'batch':>5} {'theirs s':>9} {'spread':>12} {'ours s':>8} {'spread':>12} {'ratio':>6} {'of the floor':>13}")
     for batch in map(int, options.batches.split(",")):
         for side in (theirs, ours):
             for _ in range(WARM_UP):
-                ask(side, ("step", batch))
-        pairs = [(ask(theirs, ("step", batch)), ask(ours, ("step", batch))) for _ in range(options.rounds)]
+                side.ask("step", batch)
+        pairs = [(theirs.ask("step", batch), ours.ask("step", batch)) for _ in range(options.rounds)]
         a, b = zip(*pairs, strict=True)
         ratio = median(one / other for one, other in pairs)
         row = f"{batch:5} {median(a):9.2f} {min(a):6.2f}-{max(a):<5.2f} {median(b):8.2f} {min(b):6.2f}-{max(b):<5.2f}"
         print(f"{row} {ratio:5.2f}x {batch * floor / median(b):12.0%}", flush=True)
-    print(f"memory at most: theirs {ask(theirs, ('memory',)):.0f} MB, ours {ask(ours, ('memory',)):.0f} MB")
+    print(f"memory at most: theirs {theirs.ask('memory'):.0f} MB, ours {ours.ask('memory'):.0f} MB")
 
 
-class Side:
-    """A process that does steps when it is asked to."""
-
-    def __init__(self, name: str, options: argparse.Namespace) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, far = context.Pipe()
-        context.Process(target=serve, args=(name, options, far), daemon=True).start()
-        self.connection.recv()
-
-
-def ask(side: Side, question: tuple[object, ...]) -> float:
-    side.connection.send(question)
-    answer: float = side.connection.recv()
-    return answer
-
-
-def serve(name: str, options: argparse.Namespace, connection: Connection) -> None:
-    """Answer questions until the other end is closed."""
+def answers_of(name: str, options: argparse.Namespace) -> Answers:
+    """Build both trainings in the process of one."""
     if name == "ours":
         keep_memory()  # as p2p-train does
     import torch
@@ -93,19 +75,12 @@ def serve(name: str, options: argparse.Namespace, connection: Connection) -> Non
     torch.set_num_threads(1)
     networks = Networks(options)
     step = networks.theirs.step if name == "authors" else networks.step_of_ours
-    answers = {
+    return {
         "floor": networks.floor_s,
         "losses": networks.difference,
         "memory": peak_mb,
         "step": partial(timed, step, options.size),
     }
-    connection.send("ready")
-    while True:
-        try:
-            kind, *arguments = connection.recv()
-        except EOFError:
-            return
-        connection.send(answers[kind](*arguments))
 
 
 def timed(step: Step, size: int, batch: int) -> float:
@@ -193,11 +168,6 @@ class Networks:
             product(left, left)
             times.append(time.process_time() - start)
         return counter.get_total_flops() / (2 * PEAK_SIDE**3 / min(times))
-
-
-def peak_mb() -> float:
-    units = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units / 2**20
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pix2pix_model import (
     _paint_command,
     _translate_command,
 )
+from pix2pix_model.memory import keep_memory
 
 __all__ = ["app", "main"]
 
@@ -40,6 +41,7 @@ app.command("pull", help=_hub_commands.PULL_HELP)(_hub_commands.pull)
 def main() -> None:
     """Run p2p-model."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in p2p-train: threads that wait should sleep
+    keep_memory()
     exit_with_errors_told(app)
 
 
