@@ -45,22 +45,26 @@ class Way:
     Attributes
     ----------
     precision : str
-        Of ours; "tf32" or "float32" of theirs, who have `runner` None and `is_ours` False.
+        Of ours; "tf32" or "float32" of theirs, who have no runner.
+    channels_last : bool
+        Whether weights and pictures lie in memory pixel by pixel, as tensor cores take them.
     """
 
     name: str
     precision: str
     runner: Callable[[], StepRunner] | None = None
-    is_ours: bool = True
+    channels_last: bool = False
 
 
 WAYS = {
-    "theirs": Way("authors, float32", "float32", is_ours=False),
-    "theirs-tf32": Way("authors, TF32", "tf32", is_ours=False),
+    "theirs": Way("authors, float32", "float32"),
+    "theirs-tf32": Way("authors, TF32", "tf32"),
     "float32": Way("ours, float32", "float32", lambda: train_step),
     "bf16": Way("ours, bf16", "bf16", lambda: train_step),
     "compile": Way("ours, bf16, compiled", "bf16", CompiledStep),
     "graph": Way("ours, bf16, one graph", "bf16", GraphedStep),
+    "last": Way("ours, bf16, channels last", "bf16", lambda: train_step, channels_last=True),
+    "last-graph": Way("ours, bf16, channels last, one graph", "bf16", GraphedStep, channels_last=True),
 }
 
 
@@ -94,7 +98,7 @@ def main() -> None:
 
 def build(way: Way, size: int, device: str, width: int) -> Step:
     """Build networks from the seed that all share; returns what does a step of them."""
-    if not way.is_ours:
+    if way.runner is None:
         torch.manual_seed(0)
         networks = build_generator(size, width), build_discriminator(width)
         return AuthorsTraining(*networks, torch.device(device)).step
@@ -102,13 +106,15 @@ def build(way: Way, size: int, device: str, width: int) -> Step:
     nets = {"generator": {"width": width}, "discriminator": {"width": width}}
     recipe = Recipe.model_validate({"data": data, **nets})
     state = build_state(recipe, choose_device(device, way.precision))  # type: ignore[arg-type]
-    run = way.runner() if way.runner else train_step
-    numbers = count()
+    run, numbers = way.runner(), count()
+    layout = torch.channels_last if way.channels_last else torch.contiguous_format
+    for network in state.networks.values():
+        network.to(memory_format=layout)  # type: ignore[call-overload]
 
     def step(a: Tensor, b: Tensor) -> dict[str, Tensor]:
         state.set_learning_rate(recipe.train.learning_rate)
         torch.manual_seed(next(numbers))
-        return run(state, Batch(a, b), recipe)
+        return run(state, Batch(a.contiguous(memory_format=layout), b.contiguous(memory_format=layout)), recipe)
 
     return step
 
@@ -208,7 +214,7 @@ def waiting(step: Step, pictures: tuple[Tensor, Tensor]) -> str:
 
 def print_curves(ways: Sequence[Way], batch: int, size: int, options: argparse.Namespace) -> None:
     """Say how far apart losses are after the same batches: of two runs launched alike, and of each way."""
-    ours = [way for way in ways if way.is_ours and way.precision == "bf16"]
+    ours = [way for way in ways if way.runner and way.precision == "bf16"]
     if not ours:
         return
     print(f"\nL1 of the generator, mean of the last quarter of {CURVE_STEPS} steps")
