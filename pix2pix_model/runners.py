@@ -98,7 +98,7 @@ class GraphedStep:
     def _captured(self, state: TrainState, batch: Batch, recipe: Recipe) -> torch.cuda.CUDAGraph:
         self._a, self._b = batch.a.clone(), batch.b.clone()
         graph = torch.cuda.CUDAGraph()
-        with _on_device(state), torch.cuda.graph(graph, stream=self._stream):
+        with _on_device(state), torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             losses = train_step(state, Batch(self._a, self._b), recipe)
             self._names, self._losses = list(losses), torch.stack([*losses.values()])
         return graph
