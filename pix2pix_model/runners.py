@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from pix2pix_data.errors import TrainingError
 from pix2pix_model.batch import Batch
 from pix2pix_model.device import Device
 from pix2pix_model.distributed import num_processes
@@ -89,7 +90,10 @@ class GraphedStep:
             with self._beside():
                 return train_step(state, batch, recipe)
         if self._graph is None:
-            self._graph = self._captured(state, batch, recipe)
+            try:
+                self._graph = self._captured(state, batch, recipe)
+            except RuntimeError as error:
+                raise _not_launched("the step could not be captured as a CUDA graph", error) from error
         self._a.copy_(batch.a)
         self._b.copy_(batch.b)
         self._graph.replay()
@@ -142,6 +146,8 @@ class CompiledStep:
 
     def __call__(self, state: TrainState, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
         """Do one step; the first one takes minutes more. A batch of another size runs as it is."""
+        from torch._dynamo.exc import TorchDynamoException  # takes a second to import
+
         self._num = self._num or len(batch.a)
         if len(batch.a) != self._num:
             return train_step(state, batch, recipe)
@@ -152,6 +158,15 @@ class CompiledStep:
             setattr(network, name, self._compiled[name])
         try:
             return train_step(state, batch, recipe)
+        except TorchDynamoException as error:  # such as where there is no C++ compiler
+            raise _not_launched("the networks could not be compiled", error) from error
         finally:
             for name, network in places.items():
                 delattr(network, name)
+
+
+def _not_launched(what: str, error: Exception) -> TrainingError:
+    first = " ".join(str(error).strip().split("\n\n")[0].split())
+    return TrainingError(
+        f"{what}: {first or type(error).__name__}", where="train.runner", fix="leave it out, or set it to eager"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pix2pix_data.errors import TrainingError
 from pix2pix_model.batch import Batch
 from pix2pix_model.course import Course
 from pix2pix_model.data import PairCache
@@ -103,6 +104,19 @@ def test_all_ways_see_the_same_batches_and_learn_the_same(courses, recipe):
         assert other_state.step == state.step
         assert vars(other_state.generator).keys() == vars(state.generator).keys()  # nothing compiled is left in them
     assert torch.equal(taken["cached"][1], losses)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+def test_what_cannot_be_compiled_is_told_and_leaves_the_networks_as_they_were(recipe, courses):
+    def without_compiler(graph, inputs):
+        raise RuntimeError("no compiler here")
+
+    state = build_state(recipe, CPU)
+    before = vars(state.generator).keys()
+    with pytest.raises(TrainingError, match=r"could not be compiled.*no compiler here") as caught:
+        CompiledStep(backend=without_compiler)(state, courses["eager"].batch(state), recipe)
+    assert "eager" in caught.value.fix
+    assert vars(state.generator).keys() == before
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="a CUDA graph needs a GPU")
