@@ -47,6 +47,7 @@ bench: $(READY)  ## the studies that print tables
 	$(BIN)/python benchmarks/train_step.py --rounds 5
 	$(BIN)/python benchmarks/inference.py
 	$(BIN)/python benchmarks/loader.py --rounds 3 --epochs 3
+	$(BIN)/python benchmarks/makers.py --num 12 --num-large 2
 	$(BIN)/python benchmarks/start.py --rounds 3
 	$(BIN)/python benchmarks/published_edges.py
 	$(BIN)/python benchmarks/bsds.py

@@ -23,13 +23,14 @@ _NUM_CELLS = 1 << 18
 _BLOCK = 1 << 13  # pixels whose distances stay in a core's cache
 
 
-def to_lab(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def to_lab(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Convert sRGB pixels of shape (..., 3) to CIE Lab (D65): L in [0, 100], a and b within about [-110, 110].
 
+    Levels are those of 8 bits, also between two of them.
     OpenCV looks them up in a coarse table: within 0.2 of the formulas in L, 0.5 in a and b.
     """
-    rows = pixels.reshape(-1, 1, 3).astype(np.float32) / 255
-    return cv2.cvtColor(rows, cv2.COLOR_RGB2Lab).astype(np.float32, copy=False).reshape(pixels.shape)
+    row = pixels.reshape(1, -1, 3).astype(np.float32) / 255  # OpenCV takes a row four times as fast as a column
+    return cv2.cvtColor(row, cv2.COLOR_RGB2Lab).astype(np.float32, copy=False).reshape(pixels.shape)
 
 
 def nearest_labels(image: RGB, colors: Sequence[Color]) -> LabelMap:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NUM_COLORS = 8
 _MAX_PHOTOS = 128
 _MAX_PIXELS = 1 << 17  # k-means on more takes longer and moves no colour by more than a grey level or two
+_MAX_PIXELS_OF_ONE = 1 << 15  # of a photo that has a palette of its own
 _MEDIAN_PX = 5
 _SHIFT_PX, _SHIFT_COLOR = 8, 16  # radii of mean shift: in pixels, and in grey levels
 
@@ -156,13 +157,13 @@ class KMeansMaker(PhotoMaker):
 
     def _labels(self, photo: RGB) -> tuple[tuple[Color, ...], LabelMap]:
         from pix2pix_data.color_table import color_table, nearest_labels
-        from pix2pix_data.palette import fit_palette
+        from pix2pix_data.palette import fit_colors
 
         if self.fitted_palette is not None:
             colors = self.fitted_palette.colors
             return colors, color_table(colors).labels(photo)
-        pixels, places = self._spread(photo, _MAX_PIXELS // 2)
-        colors = fit_palette(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed, places=places).colors
+        pixels, places = self._spread(photo, _MAX_PIXELS_OF_ONE)
+        colors = fit_colors(pixels, self.colors or _NUM_COLORS, seed=self.kmeans_seed, places=places)
         return colors, nearest_labels(photo, colors)
 
     def _smoothed(self, photo: RGB) -> RGB:

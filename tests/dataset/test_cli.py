@@ -264,6 +264,7 @@ FLOORS = [
         "damaged_pairs",
         "classic",
         "palette",
+        "k_means",
         "color_table",
         "regions",
         "label_colors",
