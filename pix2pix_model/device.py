@@ -36,11 +36,14 @@ class Device:
 
     @property
     def would_gain_by_bf16(self) -> bool:
-        """Whether this is a CPU that could multiply in bf16 (AMX), and does not: a step would be 2.5 times as fast."""
+        """Whether this is a CPU that could multiply in bf16, by AMX or AVX-512, and does not.
+
+        A step at the paper's size takes two fifths to half of the time by AMX, and two thirds by AVX-512.
+        """
         if self.torch_device.type != "cpu" or self.precision != "float32":
             return False
         capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions lack it
-        return bool(capabilities.get("amx_bf16"))
+        return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return a context in which networks run in the chosen precision."""

@@ -94,7 +94,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
         words = f"{num_processes()} processes, each on {device.words}" if num_processes() > 1 else device.words
         run.record_start(recipe, data_facts(dataset), step=first_step, device_words=words)
     if recipe.train.precision == "auto" and device.would_gain_by_bf16:
-        say("This CPU multiplies in bf16 too: a large network may train twice as fast with train.precision=bf16")
+        say("This CPU multiplies in bf16: large networks may train 1.5 to 2 times as fast with train.precision=bf16")
     if left_out:
         say(left_out)
 

@@ -26,8 +26,9 @@ def test_the_cpu_runs_in_float32_and_says_why():
         ("bf16", True, False),
     ],
 )
-def test_a_cpu_that_multiplies_in_bf16_is_known(monkeypatch, precision, has_unit, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_unit})
+@pytest.mark.parametrize("unit", ["amx_bf16", "avx512_bf16"])
+def test_a_cpu_that_multiplies_in_bf16_is_known(monkeypatch, precision, unit, has_unit, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {unit: has_unit})
     assert choose_device("cpu", precision).would_gain_by_bf16 is expected
 
 
