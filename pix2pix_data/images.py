@@ -27,7 +27,7 @@ from pix2pix_data.srgb import ORIENTATION_TAG, to_srgb
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from pix2pix_data.pair import RGB
+    from pix2pix_data.pair import RGB, LabelMap
 
     Pixels: TypeAlias = npt.NDArray[Any]  # (H, W, C)
 
@@ -39,6 +39,7 @@ __all__ = [
     "decode_photo",
     "decode_rgb",
     "encode_jpeg",
+    "encode_palette_png",
     "encode_png",
     "fit_to",
     "open_picture",
@@ -317,6 +318,22 @@ def encode_png(image: RGB) -> bytes:
     if ((red == 0) | (red == 255)).all():
         flags += [cv2.IMWRITE_PNG_BILEVEL, 1]
     return _encode(".png", red, flags)
+
+
+def encode_palette_png(labels: LabelMap, colors: npt.NDArray[np.uint8]) -> bytes:
+    """Encode a picture of a few colours without loss, as their numbers and a palette.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (H, W), uint8
+    colors : ndarray of shape (k, 3), uint8
+        sRGB, k at most 256.
+    """
+    picture = Image.fromarray(labels)
+    picture.putpalette(colors.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=3)  # half the time of 6, for a sixth more bytes
+    return buffer.getvalue()
 
 
 def encode_jpeg(image: RGB) -> bytes:

@@ -168,6 +168,10 @@ class PhotoMaker(PairMaker):
     def derive(self, photos: list[RGB]) -> list[RGB]:
         """Make the A side of each photo; same height and width, uint8 (H, W, 3)."""
 
+    def sides_of(self, photos: list[RGB]) -> Iterator[tuple[RGB, bytes | None]]:
+        """Derive, and write the file of each side where the maker knows a smaller one than its pixels tell."""
+        return ((side, None) for side in self.derive(photos))
+
     def plan(self, source: Path) -> Iterator[PairPlan | Failed | Other]:
         for file in walk_photos(source):
             path = str(file.path)
@@ -177,13 +181,13 @@ class PhotoMaker(PairMaker):
         for start in range(0, len(plans), self.batch_size):
             chunk = plans[start : start + self.batch_size]
             read = [self._read(plan) for plan in chunk]
-            sides = iter(self.derive([target[0] for target in read if not isinstance(target, Failed)]))
+            sides = self.sides_of([target[0] for target in read if not isinstance(target, Failed)])
             for plan, target in zip(chunk, read, strict=True):
                 if isinstance(target, Failed):
                     yield target
                 else:
-                    photo, file = target
-                    yield Pair(plan.key, next(sides), photo, plan.group, b_file=file)
+                    (side, side_file), (photo, file) = next(sides), target
+                    yield Pair(plan.key, side, photo, plan.group, b_file=file, a_file=side_file)
 
     def read_target(self, path: str) -> tuple[RGB, bytes | None]:
         """Read a photo at this maker's size; with its file where that holds exactly these pixels."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -137,23 +137,28 @@ class KMeansMaker(PhotoMaker):
         return self.model_copy(update={"fitted_palette": palette})
 
     def derive(self, photos: list[RGB]) -> list[RGB]:
-        return [self._segments(photo) for photo in photos]
+        return [side for side, _ in self.sides_of(photos)]
+
+    def sides_of(self, photos: list[RGB]) -> Iterator[tuple[RGB, bytes | None]]:
+        return map(self._segments, photos)
 
     def extra_files(self) -> dict[str, str]:
         return {} if self.fitted_palette is None else {"palette.json": palette_json(self.fitted_palette)}
 
-    def _segments(self, photo: RGB) -> RGB:
+    def _segments(self, photo: RGB) -> tuple[RGB, bytes | None]:
         import numpy as np
 
+        from pix2pix_data.images import encode_palette_png
         from pix2pix_data.regions import clean_regions, majority, paint_means
 
         colors, labels = self._labels(self._smoothed(photo))
         if self.smooth == "majority":
             labels = majority(labels)
         labels = clean_regions(labels, self.min_region)
-        return (
-            paint_means(labels, photo) if self.paint == "mean" else np.take(np.array(colors, np.uint8), labels, axis=0)
-        )
+        if self.paint == "mean":
+            return paint_means(labels, photo), None
+        palette = np.array(colors, np.uint8)
+        return np.take(palette, labels, axis=0), encode_palette_png(labels, palette)
 
     def _labels(self, photo: RGB) -> tuple[tuple[Color, ...], LabelMap]:
         from pix2pix_data.color_table import color_table, nearest_labels

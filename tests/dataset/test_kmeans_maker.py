@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from pix2pix_data.errors import FormatError
-from pix2pix_data.images import read_rgb
+from pix2pix_data.images import decode_rgb, encode_png, read_rgb
 from pix2pix_data.makers.kmeans import KMeansMaker
 
 
@@ -157,3 +159,15 @@ def test_the_command_line_takes_a_palette_and_shows_it(photos, p2p_data, tmp_pat
     assert "--palette: cannot be combined with --colors" in done.stderr
     done = p2p_data("kmeans", photos, "--size", "48", "--palette", palette, "--out", "other", "--workers", "2")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("paint", "mode"), [("palette", "P"), ("mean", None)])
+def test_the_file_of_segments_holds_their_colours_once(photos, paint, mode):
+    for pair in made(KMeansMaker(size=(48, 32), colors=5, paint=paint), photos):
+        if mode is None:
+            assert pair.a_file is None
+        else:
+            picture = Image.open(io.BytesIO(pair.a_file))
+            assert (picture.format, picture.mode) == ("PNG", mode)
+            assert np.array_equal(decode_rgb(pair.a_file), pair.a)
+            assert len(pair.a_file) < len(encode_png(pair.a))
