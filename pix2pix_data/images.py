@@ -308,16 +308,25 @@ def _framed(image: Pixels, width: int, height: int, *, labels: bool) -> Pixels:
 
 # --- writing ----------------------------------------------------------------------------------------------------
 
+_FLAT_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 6]
+# In photos hardly anything comes twice: runs alone, after the filter that foretells them best, take a fifth of the time
+# of level 6, and in gray fewer bytes. An OpenCV that has no such flag tries all filters.
+_PHOTO_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):
+    _FLAT_PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    _PHOTO_PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH]
+
 
 def encode_png(image: RGB) -> bytes:
     """Encode without loss: one bit a pixel for black and white, one byte for gray, three for colour."""
     red = image[:, :, 0]
-    if not ((red == image[:, :, 1]).all() and (red == image[:, :, 2]).all()):
-        return _encode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
-    flags = [cv2.IMWRITE_PNG_COMPRESSION, 9]  # cheap on so few bits
-    if ((red == 0) | (red == 255)).all():
-        flags += [cv2.IMWRITE_PNG_BILEVEL, 1]
-    return _encode(".png", red, flags)
+    is_gray = bool((red == image[:, :, 1]).all() and (red == image[:, :, 2]).all())
+    pixels = red if is_gray else image[:, :, ::-1]
+    if is_gray and ((red == 0) | (red == 255)).all():
+        return _encode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_BILEVEL, 1])
+    as_before = red[:, 1:] == red[:, :-1]
+    is_flat = 2 * np.count_nonzero(as_before) > as_before.size
+    return _encode(".png", pixels, _FLAT_PNG if is_flat else _PHOTO_PNG)
 
 
 def encode_palette_png(labels: LabelMap, colors: npt.NDArray[np.uint8]) -> bytes:

@@ -16,9 +16,13 @@ from pix2pix_data.edges.thinning import thin
 from pix2pix_data.errors import ImageError
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import numpy.typing as npt
 
     from pix2pix_data.pair import RGB, BoolMap, FloatMap
+
+    Indices: TypeAlias = npt.NDArray[np.intp]
 
 __all__ = ["MIN_AREA", "THRESHOLD", "draw_strokes", "resize_map", "strokes"]
 
@@ -131,46 +135,85 @@ def _ridges(probability: FloatMap, threshold: float) -> FloatMap:
     return ridges
 
 
-def _across_edge(probability: FloatMap, places: npt.NDArray[np.intp]) -> tuple[FloatMap, FloatMap]:
+def _across_edge(probability: FloatMap, places: Indices) -> tuple[FloatMap, FloatMap]:
     """Find the direction across the edge at flat indices `places`: its cosine (columns) and sine (rows)."""
     # Horizontally first, and normalised there for both passes: see _triangle on rounding.
-    smooth = _triangle(_triangle(probability, scale=1 / (_TRIANGLE_RADIUS + 1) ** 4).T, scale=1).T
-    slope_x, slope_y = _slope(smooth, axis=1), _slope(smooth, axis=0)
-    xx = _slope(slope_x, axis=1).take(places)
-    xy = _slope(slope_y, axis=1).take(places)
-    yy = _slope(slope_y, axis=0).take(places)
+    across = _triangle(_turned(probability), scale=1 / (_TRIANGLE_RADIUS + 1) ** 4)
+    xx, xy, yy = _curvatures(_triangle(_turned(across), scale=1), places)
     with np.errstate(divide="ignore", invalid="ignore"):
         tangent = np.nan_to_num(yy * np.sign(-xy) / (xx + _FLAT))
     angle = np.mod(np.arctan(tangent), np.float32(np.pi))
     return np.cos(angle), np.sin(angle)
 
 
+def _turned(values: FloatMap) -> FloatMap:
+    return cv2.transpose(values).astype(np.float32, copy=False)  # in memory, too: sums go along columns
+
+
 def _triangle(values: FloatMap, *, scale: float) -> FloatMap:
-    """Smooth each row by `scale` times [1 2 3 4 5 4 3 2 1], mirrored at its ends.
+    """Smooth each column by `scale` times [1 2 3 4 5 4 3 2 1], mirrored at its ends.
 
     The second difference of a triangle has three terms, so two running sums make the filter. The float32 rounding of
     these sums belongs to the reference: where the map is flat, it alone decides the direction.
     """
     side = _TRIANGLE_RADIUS + 1
-    width = values.shape[1]
-    padded = np.pad(values, ((0, 0), (side, side)), "symmetric")
-    bend = padded[:, : width - 1] + padded[:, 2 * side : -1] - 2 * padded[:, side : side + width - 1]
-    steps = np.empty_like(values, order="C")
-    steps[:, 0] = _sum_at_start(padded[:, side : 2 * side])
-    np.cumsum(bend, axis=1, out=steps[:, 1:])
+    height = len(values)
+    padded = np.pad(values, ((side, side), (0, 0)), "symmetric")
+    steps = np.empty_like(values)
+    steps[0] = _sum_at_start(padded[side : 2 * side])
+    np.add(padded[: height - 1], padded[2 * side : -1], out=steps[1:])
+    steps[1:] -= 2 * padded[side : side + height - 1]
+    _sum_up(steps[1:])
     steps *= np.float32(scale)
-    return np.cumsum(steps, axis=1)
+    _sum_up(steps)
+    return steps
+
+
+def _sum_up(values: FloatMap) -> None:
+    """Add to each row all rows above it: row by row, which takes a quarter of numpy's time for cumsum."""
+    for i in range(1, len(values)):
+        values[i] += values[i - 1]
 
 
 def _sum_at_start(values: FloatMap) -> FloatMap:
-    """Weigh the first pixels of each row by 9 7 5 3 1: the triangle, folded at the row's start."""
-    running = np.cumsum(values, axis=1)
-    return 2 * np.cumsum(running, axis=1)[:, -1] - running[:, -1]
+    """Weigh the first pixels of each column by 9 7 5 3 1: the triangle, folded at the column's start."""
+    running = np.cumsum(values, axis=0)
+    weighed: FloatMap = 2 * np.cumsum(running, axis=0)[-1] - running[-1]
+    return weighed
 
 
-def _slope(values: FloatMap, *, axis: int) -> FloatMap:
-    """Differentiate: central differences, one-sided at both ends."""
-    return np.gradient(values, axis=axis) if values.shape[axis] > 1 else np.zeros_like(values)
+def _curvatures(values: FloatMap, places: Indices) -> tuple[FloatMap, FloatMap, FloatMap]:
+    """Differentiate twice at flat indices, along columns, both and rows; edges are few, and the rest is not asked for.
+
+    Differences are central, and one-sided at the ends, as those of `numpy.gradient`.
+    """
+    height, width = values.shape
+    rows, columns = np.divmod(places, width)
+    (up, down), (left, right) = _ends(rows, height), _ends(columns, width)
+    flat = values.ravel()
+
+    def slope_x(row: Indices, column: Indices) -> FloatMap:
+        before, after = _ends(column, width)
+        start = row * width
+        return _quotient(flat.take(start + after) - flat.take(start + before), after - before)
+
+    def slope_y(row: Indices, column: Indices) -> FloatMap:
+        before, after = _ends(row, height)
+        return _quotient(flat.take(after * width + column) - flat.take(before * width + column), after - before)
+
+    xx = _quotient(slope_x(rows, right) - slope_x(rows, left), right - left)
+    xy = _quotient(slope_y(rows, right) - slope_y(rows, left), right - left)
+    yy = _quotient(slope_y(down, columns) - slope_y(up, columns), down - up)
+    return xx, xy, yy
+
+
+def _ends(index: Indices, size: int) -> tuple[Indices, Indices]:
+    """Return the neighbours on both sides, or the pixel itself where there is none."""
+    return np.maximum(index - 1, 0), np.minimum(index + 1, size - 1)
+
+
+def _quotient(difference: FloatMap, distance: Indices) -> FloatMap:
+    return np.divide(difference, np.maximum(distance, 1), dtype=np.float32)  # a side of one pixel has no slope
 
 
 def _sample(values: FloatMap, x: FloatMap, y: FloatMap) -> FloatMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.pair import RGB
+
+_STEPS_PER_UNIT = 32  # of lightness, 0 to 100; two neighbouring grays are never nearer than a quarter of a unit
 
 
 @PAIR_MAKERS.register("colorize")
@@ -54,6 +57,22 @@ def _lightness(photo: RGB) -> npt.NDArray[np.uint8]:
 
     from pix2pix_data.color_table import to_lab
 
+    light = to_lab(photo)[:, :, 0]
+    between, steps = _gray_steps()
+    grays = steps[(light * _STEPS_PER_UNIT).astype(np.uint16)]
+    # A step holds at most one border between two grays, and says the one below it.
+    return grays + (light > between[grays])
+
+
+@functools.cache
+def _gray_steps() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+    """Return the lightness halfway from each gray to the next, shape (256,), and the gray at each fine step of it."""
+    import numpy as np
+
+    from pix2pix_data.color_table import to_lab
+
     grays = to_lab(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))[:, 0]  # L of each level, rising
-    between = (grays[1:] + grays[:-1]) / 2
-    return np.searchsorted(between, to_lab(photo)[:, :, 0]).astype(np.uint8)
+    between = np.full(256, np.inf, np.float32)
+    between[:-1] = (grays[1:] + grays[:-1]) / 2
+    starts = np.arange(100 * _STEPS_PER_UNIT + 2, dtype=np.float32) / _STEPS_PER_UNIT
+    return between, np.searchsorted(between, starts).astype(np.uint8)

@@ -64,19 +64,19 @@ class TwoSidesMaker(PairMaker):
         """Whether A holds colours that must not be mixed."""
 
     @abstractmethod
-    def read_a(self, path: str) -> Pixels:
-        """Read the condition at its own size; ImageError if that cannot be done."""
+    def read_a(self, path: str) -> tuple[Pixels, bytes | None]:
+        """Read the condition at its own size, with its file where that holds exactly these pixels.
+
+        ImageError if that cannot be done.
+        """
 
     def read_b(self, path: str) -> tuple[Pixels, bytes | None]:
-        """Read the target, likewise, with its file where that holds exactly these pixels."""
-        from pix2pix_data.images import read_photo
+        """Read the target, likewise."""
+        return _read_picture(path)
 
-        photo, content = read_photo(path)
-        return photo.rgb, content if photo.plain else None
-
-    def to_pair(self, plan: PairPlan, a: Pixels, b: Pixels, b_file: bytes | None) -> Pair:
-        """Make a pair of what was read, once it is brought to size."""
-        return Pair(plan.key, a, b, plan.group, b_file=b_file)
+    def to_pair(self, plan: PairPlan, a: Pixels, b: Pixels, a_file: bytes | None, b_file: bytes | None) -> Pair:
+        """Make a pair of what was read, once it is brought to size; files are those of sides that nothing changed."""
+        return Pair(plan.key, a, b, plan.group, a_file=a_file, b_file=b_file)
 
     @field_serializer("folder_b", when_used="json")
     def _name_alone(self, folder: Path | None) -> str | None:
@@ -118,16 +118,16 @@ class TwoSidesMaker(PairMaker):
 
         path = plan.sources[0]
         try:
-            a = self.read_a(path)
+            whole_a, file_a = self.read_a(path)
             path = plan.sources[1]
             whole_b, file_b = self.read_b(path)
-            a, b = self._of_one_shape(a, whole_b)
+            a, b = self._of_one_shape(whole_a, whole_b)
         except ImageError as error:
             return Failed(plan.key, path, str(error))
-        fitted_b = fit_to(b, *self.size, self.fit)
-        keeps_file = fitted_b.shape == whole_b.shape
-        fitted_a = fit_to(a, *self.size, self.fit, labels=self.flat)
-        return self.to_pair(plan, fitted_a, fitted_b, file_b if keeps_file else None)
+        fitted_a, fitted_b = fit_to(a, *self.size, self.fit, labels=self.flat), fit_to(b, *self.size, self.fit)
+        # What was cut and enlarged again has the size that it had, too.
+        keeps_a, keeps_b = whole_a.shape == a.shape == fitted_a.shape, whole_b.shape == b.shape == fitted_b.shape
+        return self.to_pair(plan, fitted_a, fitted_b, file_a if keeps_a else None, file_b if keeps_b else None)
 
     def _of_one_shape(self, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
         """Return sides of the same proportions, as `unequal` says."""
@@ -183,18 +183,23 @@ class CombineMaker(TwoSidesMaker):
 
         return CHANNELS[self.a_as].mode, CHANNELS[self.b_as].mode
 
-    def read_a(self, path: str) -> Pixels:
-        from pix2pix_data.images import read_rgb
-
-        return read_rgb(path) if self.a_as == "rgb" else _read_channels(path, self.a_as)
+    def read_a(self, path: str) -> tuple[Pixels, bytes | None]:
+        return _read_picture(path) if self.a_as == "rgb" else (_read_channels(path, self.a_as), None)
 
     def read_b(self, path: str) -> tuple[Pixels, bytes | None]:
-        return super().read_b(path) if self.b_as == "rgb" else (_read_channels(path, self.b_as), None)
+        return _read_picture(path) if self.b_as == "rgb" else (_read_channels(path, self.b_as), None)
 
-    def to_pair(self, plan: PairPlan, a: Pixels, b: Pixels, b_file: bytes | None) -> Pair:
-        rgb_a, a_file = _stored(a, self.a_as)
-        rgb_b, own_file = _stored(b, self.b_as)
-        return Pair(plan.key, rgb_a, rgb_b, plan.group, b_file=own_file or b_file, a_file=a_file)
+    def to_pair(self, plan: PairPlan, a: Pixels, b: Pixels, a_file: bytes | None, b_file: bytes | None) -> Pair:
+        rgb_a, made_a = _stored(a, self.a_as)
+        rgb_b, made_b = _stored(b, self.b_as)
+        return Pair(plan.key, rgb_a, rgb_b, plan.group, a_file=made_a or a_file, b_file=made_b or b_file)
+
+
+def _read_picture(path: str) -> tuple[RGB, bytes | None]:
+    from pix2pix_data.images import read_photo
+
+    photo, content = read_photo(path)
+    return photo.rgb, content if photo.plain else None
 
 
 def _read_channels(path: str, name: StoredAs) -> Pixels:

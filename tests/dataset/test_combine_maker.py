@@ -45,6 +45,23 @@ def test_two_folders_are_combined_and_the_rest_accounted_for(tmp_path, draw):
     assert np.array_equal(pairs[0].b, draw(11))
 
 
+def test_a_side_that_needs_no_change_keeps_its_file(tmp_path, draw):
+    maker = CombineMaker(folder_b=tmp_path / "B", size=(90, 70))
+    for i, side in enumerate("AB"):
+        (tmp_path / side).mkdir()
+        Image.fromarray(draw(i)).save(tmp_path / side / "1.png", compress_level=1)  # not as we would write it
+    (pair,) = maker.make(list(maker.plan(tmp_path / "A")))
+    encoded = encode_pair(pair, lossless=False)
+    assert (encoded.a, encoded.b) == tuple((tmp_path / side / "1.png").read_bytes() for side in "AB")
+
+
+def test_a_side_that_was_cut_and_enlarged_again_does_not_keep_its_file(tmp_path, draw):
+    pair = pair_of(tmp_path, draw(0)[:50], draw(1), size=(90, 70), unequal="crop")
+    decoded = encode_pair(pair, lossless=True).decode()
+    assert np.array_equal(decoded.b, pair.b)
+    assert not np.array_equal(decoded.b, draw(1))
+
+
 def test_a_folder_of_both_sides_is_combined(tmp_path, draw, p2p_data):
     for i in range(3):
         write_png(tmp_path / "set" / f"{i}_A.png", draw(i))
