@@ -8,7 +8,7 @@ from pathlib import Path
 from pix2pix_data.dataset import EncodedPair, PairDataset, fingerprint_of, stamp_of
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import read_rgb
-from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.listing import list_photos
 from pix2pix_data.matching import SideNames, match_folders
 from pix2pix_data.pair import SPLIT_FOLDERS
 
@@ -85,8 +85,7 @@ def open_classic(path: Path) -> PairDataset:
 def _pairs_called(path: Path, name: str) -> list[tuple[str, tuple[Path, ...]]]:
     """List the pairs in the folder of a split, or in its two folders; none where these are not there."""
     if (path / name).is_dir():
-        photos = list_photos(path / name).photos
-        return [(key, (photo,)) for key, photo in zip(keys_of(photos, path / name), photos, strict=True)]
+        return [(key, (photo,)) for key, photo in list_photos(path / name).named()]
     if (path / f"{name}A").is_dir() and (path / f"{name}B").is_dir():
         return _two_folders(path / f"{name}A", path / f"{name}B")
     return []

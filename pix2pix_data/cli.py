@@ -18,7 +18,7 @@ from pix2pix_data._show_commands import add_show_commands, report_new
 from pix2pix_data.build_options import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
-from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.listing import list_photos
 
 __all__ = ["app", "main"]
 
@@ -75,8 +75,7 @@ def strokes(
 
     from pix2pix_data.edges.soft_maps import MAP_SUFFIXES, StrokeSettings, draw_maps
 
-    listing = list_photos(maps, also=MAP_SUFFIXES)
-    named = list(zip(keys_of(listing.photos, maps), listing.photos, strict=True))
+    named = list(list_photos(maps, also=MAP_SUFFIXES).named())
     say(f"strokes: {maps} ({len(named)} maps) -> {out}")
     failed = draw_maps(named, out, StrokeSettings(wanted, threshold, min_length))
     result(f"{len(named) - len(failed)} drawings in {out}, {len(failed)} failed")

@@ -32,10 +32,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in a folder: photos, and other files, each in the order of their paths."""
+    """What lies in a folder, in the order of the paths: photos, what the pair of each is called, and other files."""
 
     photos: tuple[Path, ...]
+    keys: tuple[str, ...]
     others: tuple[Path, ...]
+
+    def named(self) -> Iterator[tuple[str, Path]]:
+        """Return the photos with their keys."""
+        return zip(self.keys, self.photos, strict=True)
 
 
 def walk_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Iterator[Listed]:
@@ -69,9 +74,13 @@ def walk_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Iterator
 
 def list_photos(folder: Path, *, also: frozenset[str] = frozenset()) -> Listing:
     """List at once what `walk_photos` finds, with its errors."""
-    files = list(walk_photos(folder, also=also))
-    photos = tuple(file.path for file in files if file.key is not None)
-    return Listing(photos, tuple(file.path for file in files if file.key is None))
+    named, others = [], []
+    for file in walk_photos(folder, also=also):
+        if file.key is None:
+            others.append(file.path)
+        else:
+            named.append((file.key, file.path))
+    return Listing(tuple(path for _, path in named), tuple(key for key, _ in named), tuple(others))
 
 
 def keys_of(photos: tuple[Path, ...], folder: Path) -> list[str]:

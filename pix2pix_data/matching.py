@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pix2pix_data.errors import UsageError
-from pix2pix_data.listing import Listing, keys_of, list_photos, to_utf8
+from pix2pix_data.listing import Listing, list_photos, to_utf8
 from pix2pix_data.pair import Failed
 
 __all__ = ["Matches", "SideNames", "match_folders", "match_one_folder"]
@@ -132,7 +132,7 @@ def match_one_folder(folder: Path, a: SideNames, b: SideNames) -> Matches:
     sides: tuple[list[_Named], list[_Named]] = ([], [])
     misfits = []
     first, second = (0, 1) if len(a.pattern or "") >= len(b.pattern or "") else (1, 0)
-    for path, key in zip(listing.photos, keys_of(listing.photos, folder), strict=True):
+    for key, path in listing.named():
         for i in (first, second):
             shared = (a, b)[i].shared(path, (_ENDING_OF_A, _ENDING_OF_B)[i])
             if shared is not None:
@@ -149,7 +149,7 @@ def _side(
 ) -> tuple[list[_Named], list[Failed]]:
     """Name the pictures of a folder; those that do not fit its pattern fail."""
     named, misfits = [], []
-    for path, key in zip(listing.photos, keys_of(listing.photos, folder), strict=True):
+    for key, path in listing.named():
         shared = side.shared(path, ending)
         if side.pattern is None:
             named.append(_named(path, folder, key, path.stem, path.stem if shared is None else shared))

@@ -103,8 +103,7 @@ def _pictures(paths: Sequence[Path], split: str | None) -> Source:
 
 
 def _in_folder(path: Path) -> dict[str, Path]:
-    photos = list_photos(path).photos
-    return dict(zip(keys_of(photos, path), photos, strict=True))
+    return dict(list_photos(path).named())
 
 
 def _matching(pattern: Path) -> dict[str, Path]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_serializer, field_validator
 
 from pix2pix_data.errors import ImageError, UsageError
-from pix2pix_data.listing import keys_of, list_photos
+from pix2pix_data.listing import Listing, list_photos
 from pix2pix_data.maker import PairMaker, Size, option_name
 from pix2pix_data.makers import PAIR_MAKERS
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan, Unused
@@ -119,7 +119,7 @@ class DayNightMaker(PairMaker):
         num_plans = 0
         clock = Clock(self.time_format, self.utc_offset, {} if self.times is None else read_times(self.times))
         places = {} if self.places is None else read_places(self.places)
-        for camera, photos in _cameras(listing.photos, source).items():
+        for camera, photos in _cameras(listing).items():
             found = sort_photos(photos, source, self._rules(clock, places.get(camera)))
             plans, unpaired = self._pairs_of(camera, found)
             yield from plans
@@ -179,10 +179,10 @@ class DayNightMaker(PairMaker):
         return Pair(plan.key, a, b, plan.group)
 
 
-def _cameras(photos: tuple[Path, ...], source: Path) -> Mapping[str, list[tuple[str, Path]]]:
+def _cameras(listing: Listing) -> Mapping[str, list[tuple[str, Path]]]:
     """Divide photos by the first folder below the source; those right in it are of one camera, named ""."""
     cameras: dict[str, list[tuple[str, Path]]] = defaultdict(list)
-    for path, key in zip(photos, keys_of(photos, source), strict=True):
+    for key, path in listing.named():
         camera, _, rest = key.partition("/")
         cameras[camera if rest else ""].append((key, path))
     return cameras
