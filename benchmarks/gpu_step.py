@@ -26,7 +26,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from pix2pix_model.batch import Batch
 from pix2pix_model.device import choose_device
-from pix2pix_model.recipe import Recipe
+from pix2pix_model.recipe import DeviceName, PrecisionName, Recipe
 from pix2pix_model.runners import CompiledStep, GraphedStep, StepRunner
 from pix2pix_model.state import build_state
 from pix2pix_model.step import train_step
@@ -45,20 +45,25 @@ class Way:
     Attributes
     ----------
     precision : str
-        Of ours; "tf32" or "float32" of theirs, who have no runner.
+        Of ours.
+    runner : callable, optional
+        Makes what launches our steps; theirs have none.
+    tf32 : bool
+        Whether products of float32 are rounded to it.
     channels_last : bool
         Whether weights and pictures lie in memory pixel by pixel, as tensor cores take them.
     """
 
     name: str
-    precision: str
+    precision: PrecisionName = "float32"
     runner: Callable[[], StepRunner] | None = None
+    tf32: bool = False
     channels_last: bool = False
 
 
 WAYS = {
-    "theirs": Way("authors, float32", "float32"),
-    "theirs-tf32": Way("authors, TF32", "tf32"),
+    "theirs": Way("authors, float32"),
+    "theirs-tf32": Way("authors, TF32", tf32=True),
     "float32": Way("ours, float32", "float32", lambda: train_step),
     "bf16": Way("ours, bf16", "bf16", lambda: train_step),
     "compile": Way("ours, bf16, compiled", "bf16", CompiledStep),
@@ -96,7 +101,7 @@ def main() -> None:
 # --- a step -------------------------------------------------------------------------------------------------------
 
 
-def build(way: Way, size: int, device: str, width: int) -> Step:
+def build(way: Way, size: int, device: DeviceName, width: int) -> Step:
     """Build networks from the seed that all share; returns what does a step of them."""
     if way.runner is None:
         torch.manual_seed(0)
@@ -105,7 +110,7 @@ def build(way: Way, size: int, device: str, width: int) -> Step:
     data = {"path": ".", "load_size": size, "crop_size": size}
     nets = {"generator": {"width": width}, "discriminator": {"width": width}}
     recipe = Recipe.model_validate({"data": data, **nets})
-    state = build_state(recipe, choose_device(device, way.precision))  # type: ignore[arg-type]
+    state = build_state(recipe, choose_device(device, way.precision))
     run, numbers = way.runner(), count()
     layout = torch.channels_last if way.channels_last else torch.contiguous_format
     for network in state.networks.values():
@@ -122,7 +127,7 @@ def build(way: Way, size: int, device: str, width: int) -> Step:
 @contextmanager
 def precision_of(way: Way) -> Iterator[None]:
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = way.precision != "float32"
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = way.tf32
     yield
     torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 

@@ -13,8 +13,6 @@ import argparse
 import contextlib
 import io
 import os
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +24,7 @@ import numpy as np
 import torch
 from authors_style import AuthorsDataset
 from PIL import Image
+from sides import peak_mb
 
 from pix2pix_data.console import exit_with_errors_told, result
 from pix2pix_data.dataset import open_dataset
@@ -142,11 +141,6 @@ def furthest(cache: PairCache, paths: list[Path], every: int = 20) -> int:
 def print_row(name: str, speeds: list[float], baseline: list[float]) -> None:
     ratio = median(ours / theirs for ours, theirs in zip(speeds, baseline, strict=True))
     result(f"{name:<40} {median(speeds):9.0f} {min(speeds):7.0f}-{max(speeds):<7.0f} {ratio:6.1f}x")
-
-
-def peak_mb() -> float:
-    units = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * units / 2**20
 
 
 if __name__ == "__main__":

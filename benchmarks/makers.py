@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import rival_makers
+from kmeans import plan_of
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
@@ -177,10 +178,6 @@ def write_jpeg(path: Path, picture: RGB) -> None:
 def make_shard(maker: PairMaker, plans: Sequence[PairPlan], work: Path) -> None:
     pairs = (encode_pair(pair, lossless=False) for pair in maker.make(plans) if not isinstance(pair, Failed))
     assert write_shard(work / "shard.parquet", pairs) == len(plans)
-
-
-def plan_of(path: Path) -> PairPlan:
-    return PairPlan(path.stem, (str(path),), path.stem)
 
 
 # --- beside the floor ---------------------------------------------------------------------------------------------

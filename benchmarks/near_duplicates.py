@@ -11,7 +11,6 @@ spectrum of photos, then a tenth more, of which a tenth are copies of old ones.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from sides import peak_mb
 
 from pix2pix_data.grouping import group_plans, parse_group_by
 from pix2pix_data.images import read_rgb
@@ -172,10 +172,6 @@ def divide(prints: Prints) -> tuple[dict[str, str], str]:
     splits = assign_splits(grouped.plans, val=0.1, test=0.1, seed=0)
     elapsed = f"{time.monotonic() - start_s:.0f} s ({time.process_time() - start_cpu_s:.0f} s of processor time)"
     return {plan.key: split for split, plans in splits.items() for plan in plans}, elapsed
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

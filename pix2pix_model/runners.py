@@ -145,7 +145,7 @@ class CompiledStep:
         self._num = 0
 
     def __call__(self, state: TrainState, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
-        """Do one step; the first one takes minutes more. A batch of another size runs as it is."""
+        """Do one step; the first one takes long. A batch of another size runs as it is."""
         from torch._dynamo.exc import TorchDynamoException  # takes a second to import
 
         self._num = self._num or len(batch.a)

@@ -34,7 +34,7 @@ from pix2pix_model.not_finite import diverged, first_not_finite
 from pix2pix_model.recipe import Recipe
 from pix2pix_model.run_dir import RunDir
 from pix2pix_model.run_log import RunLog, Samples, full_disk_told
-from pix2pix_model.runners import StepRunner, choose_runner
+from pix2pix_model.runners import choose_runner
 from pix2pix_model.saved_state import load_state, save_state, tensors_of
 from pix2pix_model.schedule import Schedule
 from pix2pix_model.sides import sides_of
@@ -77,7 +77,6 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     device = choose_device(recipe.train.device, recipe.train.precision)
     schedule = schedule_of(recipe, dataset)
     check_sync_norm(recipe, schedule.num_pairs)
-    runner, left_out = choose_runner(recipe, device)
     state = build_state(recipe, device)
     torch.backends.cudnn.benchmark = True  # one shape throughout: let cuDNN find its fastest kernels once
 
@@ -87,7 +86,7 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     send_first_weights([*state.networks.values()])
     first_step = state.step
     if not is_first():
-        _follow(_course(recipe, schedule, dataset, device, first_step, runner), state)
+        _follow(_course(recipe, schedule, dataset, device, first_step), state)
         num_trained = schedule.num_images(state.step) - schedule.num_images(first_step)
         return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
     with full_disk_told(run.path):
@@ -95,15 +94,13 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
         run.record_start(recipe, data_facts(dataset), step=first_step, device_words=words)
     if recipe.train.precision == "auto" and device.would_gain_by_bf16:
         say("This CPU multiplies in bf16: large networks may train 1.5 to 2 times as fast with train.precision=bf16")
-    if left_out:
-        say(left_out)
 
     # --- data -------------------------------------------------------------------------------------------------
     samples, validation = Samples(dataset, recipe), Validation(dataset, recipe)
     config = model_config(recipe, dataset)
     if samples.split == "train":
         say("There is no validation split: nothing is measured, and the samples show pairs that are trained on")
-    course = _course(recipe, schedule, dataset, device, first_step, runner)
+    course = _course(recipe, schedule, dataset, device, first_step)
 
     # --- train ------------------------------------------------------------------------------------------------
     num_images, total_images = schedule.num_images(first_step), schedule.num_images(schedule.num_steps)
@@ -172,14 +169,10 @@ def train(recipe: Recipe, dataset: PairDataset, run: RunDir) -> TrainSummary:
     return TrainSummary(state.step - first_step, num_trained, time.monotonic() - start_s)
 
 
-def _course(
-    recipe: Recipe,
-    schedule: Schedule,
-    dataset: PairDataset,
-    device: Device,
-    first_step: int,
-    runner: StepRunner | None,
-) -> Course:
+def _course(recipe: Recipe, schedule: Schedule, dataset: PairDataset, device: Device, first_step: int) -> Course:
+    runner, left_out = choose_runner(recipe, device)
+    if left_out:
+        say(left_out)
     if recipe.data.stream:
         pairs = StreamedPairs(dataset, recipe.data, schedule, first_step, device.torch_device)
         return Course(recipe, schedule, pairs, runner)
