@@ -7,6 +7,7 @@ Every step runs in float32 and in the authors' order: thinned lines agree with t
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import cv2
@@ -162,7 +163,8 @@ def _triangle(values: FloatMap, *, scale: float) -> FloatMap:
     steps = np.empty_like(values)
     steps[0] = _sum_at_start(padded[side : 2 * side])
     np.add(padded[: height - 1], padded[2 * side : -1], out=steps[1:])
-    steps[1:] -= 2 * padded[side : side + height - 1]
+    padded *= 2
+    steps[1:] -= padded[side : side + height - 1]
     _sum_up(steps[1:])
     steps *= np.float32(scale)
     _sum_up(steps)
@@ -171,8 +173,8 @@ def _triangle(values: FloatMap, *, scale: float) -> FloatMap:
 
 def _sum_up(values: FloatMap) -> None:
     """Add to each row all rows above it: row by row, which takes a quarter of numpy's time for cumsum."""
-    for i in range(1, len(values)):
-        values[i] += values[i - 1]
+    for above, row in itertools.pairwise(values):
+        np.add(row, above, out=row)
 
 
 def _sum_at_start(values: FloatMap) -> FloatMap:
@@ -183,37 +185,21 @@ def _sum_at_start(values: FloatMap) -> FloatMap:
 
 
 def _curvatures(values: FloatMap, places: Indices) -> tuple[FloatMap, FloatMap, FloatMap]:
-    """Differentiate twice at flat indices, along columns, both and rows; edges are few, and the rest is not asked for.
-
-    Differences are central, and one-sided at the ends, as those of `numpy.gradient`.
-    """
-    height, width = values.shape
-    rows, columns = np.divmod(places, width)
-    (up, down), (left, right) = _ends(rows, height), _ends(columns, width)
-    flat = values.ravel()
-
-    def slope_x(row: Indices, column: Indices) -> FloatMap:
-        before, after = _ends(column, width)
-        start = row * width
-        return _quotient(flat.take(start + after) - flat.take(start + before), after - before)
-
-    def slope_y(row: Indices, column: Indices) -> FloatMap:
-        before, after = _ends(row, height)
-        return _quotient(flat.take(after * width + column) - flat.take(before * width + column), after - before)
-
-    xx = _quotient(slope_x(rows, right) - slope_x(rows, left), right - left)
-    xy = _quotient(slope_y(rows, right) - slope_y(rows, left), right - left)
-    yy = _quotient(slope_y(down, columns) - slope_y(up, columns), down - up)
-    return xx, xy, yy
+    """Differentiate twice, along columns, both and rows; returns what is at flat indices."""
+    slope_x, slope_y = _slope(values, 1), _slope(values, 0)
+    xx, xy, yy = _slope(slope_x, 1), _slope(slope_y, 1), _slope(slope_y, 0)
+    return xx.take(places), xy.take(places), yy.take(places)
 
 
-def _ends(index: Indices, size: int) -> tuple[Indices, Indices]:
-    """Return the neighbours on both sides, or the pixel itself where there is none."""
-    return np.maximum(index - 1, 0), np.minimum(index + 1, size - 1)
-
-
-def _quotient(difference: FloatMap, distance: Indices) -> FloatMap:
-    return np.divide(difference, np.maximum(distance, 1), dtype=np.float32)  # a side of one pixel has no slope
+def _slope(values: FloatMap, axis: int) -> FloatMap:
+    """Differentiate along an axis: centrally, and one-sided at the ends, as `numpy.gradient` in twice the time."""
+    slope = np.zeros_like(values)  # a side of one pixel has none
+    before, after = np.swapaxes(values, 0, axis), np.swapaxes(slope, 0, axis)
+    if len(before) > 1:
+        np.subtract(before[2:], before[:-2], out=after[1:-1])
+        after[1:-1] *= np.float32(0.5)
+        after[0], after[-1] = before[1] - before[0], before[-1] - before[-2]
+    return slope
 
 
 def _sample(values: FloatMap, x: FloatMap, y: FloatMap) -> FloatMap:
@@ -247,10 +233,12 @@ def _fade(size: int) -> FloatMap:
 
 def _without_crumbs(lines: BoolMap, min_area: int) -> BoolMap:
     """Drop 8-connected pieces of fewer than `min_area` pixels."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(lines.astype(np.uint8), connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= min_area
-    large[0] = False  # the background
-    kept: BoolMap = large[labels]
+    num_labels, labels = cv2.connectedComponents(lines.view(np.uint8), connectivity=8)
+    places = np.flatnonzero(lines)  # few: strokes alone are counted and looked up
+    pieces = labels.ravel().take(places)
+    is_large = np.bincount(pieces, minlength=num_labels) >= min_area
+    kept = np.zeros_like(lines)
+    kept.put(places, is_large[pieces])
     return kept
 
 

@@ -38,14 +38,16 @@ def thin(drawing: BoolMap) -> BoolMap:
     """
     neighbour_bits, keep_tables = _tables()
     lines = drawing.astype(np.uint8)
+    neighbours = np.empty_like(lines)
     num_lines = cv2.countNonZero(lines)
     while True:
         for keep in keep_tables:
-            neighbours = cv2.filter2D(lines, cv2.CV_8U, neighbour_bits, borderType=cv2.BORDER_CONSTANT)
-            cv2.bitwise_and(lines, cv2.LUT(neighbours, keep), dst=lines)
+            cv2.filter2D(lines, cv2.CV_8U, neighbour_bits, dst=neighbours, borderType=cv2.BORDER_CONSTANT)
+            cv2.LUT(neighbours, keep, dst=neighbours)
+            cv2.bitwise_and(lines, neighbours, dst=lines)
         num_before, num_lines = num_lines, cv2.countNonZero(lines)
         if num_lines == num_before:
-            return lines.astype(bool)
+            return lines.view(np.bool_)
 
 
 @functools.cache
