@@ -32,13 +32,14 @@ from pix2pix_data.console import exit_with_errors_told, result
 from pix2pix_data.dataset import encode_pair, write_shard
 from pix2pix_data.edges.detector import make_detector
 from pix2pix_data.edges.strokes import strokes
-from pix2pix_data.images import encode_jpeg, encode_palette_png, encode_png, fit_to, read_photo, read_rgb, write_png
+from pix2pix_data.images import encode_jpeg, encode_png, fit_to, read_photo, read_rgb, write_png
 from pix2pix_data.listing import list_photos
 from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.makers.combine import CombineMaker
 from pix2pix_data.makers.inpaint import InpaintMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
 from pix2pix_data.pair import Failed, Pair, PairPlan
+from pix2pix_data.png import png_of_labels, png_of_levels
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -204,12 +205,14 @@ def compare_floors(paths: Sequence[Path]) -> None:
 
 
 def encoding_of(pair: Pair) -> Callable[[], bytes]:
-    """Return what encodes side A as the maker does, with its numbers known where it has a palette."""
+    """Return what encodes side A as the maker does, with its grays or numbers known where it writes these."""
     if pair.a_file is None:
         return partial(encode_png, pair.a)
     with Image.open(io.BytesIO(pair.a_file)) as picture:
+        if picture.mode == "L":
+            return partial(png_of_levels, np.asarray(picture)[:, :, None])
         colors = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
-        return partial(encode_palette_png, np.asarray(picture), colors)
+        return partial(png_of_labels, np.asarray(picture), colors)
 
 
 def read_and_encode(path: str, encode_a: Callable[[], bytes]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Pixels: TypeAlias = npt.NDArray[Any]  # (H, W, C), uint8 or uint16
 
-__all__ = ["decode_channels", "encode_channels", "premultiplied", "straight"]
+__all__ = ["decode_channels", "premultiplied", "straight"]
 
 _LUMA = np.array([19595, 38470, 7471], np.uint64)  # ITU-R BT.601 over 2**16, whose sum they are: gray stays as it is
 
@@ -54,15 +54,6 @@ def decode_channels(content: bytes, name: ChannelsName) -> Pixels:
     if form.num == 4 and (rgba := _decode_rgba(content)) is not None:
         return rgba
     return _with_channels(decode_rgb(content), form.num)
-
-
-def encode_channels(pixels: Pixels) -> bytes:
-    """Encode as PNG, without loss: (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or uint16."""
-    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[pixels.shape[2]]
-    done, encoded = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, order]), [cv2.IMWRITE_PNG_COMPRESSION, 6])
-    if not done:
-        raise ImageError("the picture could not be encoded as PNG")
-    return encoded.tobytes()
 
 
 # --- decoding -----------------------------------------------------------------------------------------------------

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from pix2pix_data.pair import RGB, LabelMap
     from pix2pix_data.palette_file import Color, Palette
 
-__all__ = ["ColorTable", "color_table", "nearest_labels", "snap_to_palette", "to_lab"]
+__all__ = ["ColorTable", "color_table", "nearest_labels", "paint_labels", "snap_to_palette", "to_lab"]
 
-_CELL = 4  # levels a side
-_CELL_BITS = 6
-_NUM_CELLS = 1 << 18
+_FIRST_OF_CELL = np.uint32(0xFCFCFC)
+_IN_CELL = np.array([(r << 16) | (g << 8) | b for r in range(4) for g in range(4) for b in range(4)], np.uint32)
 _BLOCK = 1 << 13  # pixels whose distances stay in a core's cache
 
 
@@ -29,7 +28,7 @@ def to_lab(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArr
     Levels are those of 8 bits, also between two of them.
     OpenCV looks them up in a coarse table: within 0.2 of the formulas in L, 0.5 in a and b.
     """
-    row = pixels.reshape(1, -1, 3).astype(np.float32) / 255  # OpenCV takes a row four times as fast as a column
+    row = np.divide(pixels.reshape(1, -1, 3), np.float32(255))  # OpenCV takes a row four times as fast as a column
     return cv2.cvtColor(row, cv2.COLOR_RGB2Lab).astype(np.float32, copy=False).reshape(pixels.shape)
 
 
@@ -75,28 +74,31 @@ def _label_block(lab: npt.NDArray[np.float32], centers: npt.NDArray[np.float32],
 class ColorTable:
     """A table from all 2**24 colours to labels, equal to `nearest_labels` in every entry.
 
-    Colours are kept in cells of 4 levels a side, and a cell is filled in when one of its 64 colours is first met: the
-    whole table takes seconds, which a hundred photos do not need, and colour by colour most of a new photo would be
-    new. It takes 16 MiB of address space, and memory only where colours were met.
+    It is filled by cells of 4 levels a side, when one of a cell's 64 colours is first met: the whole table takes
+    seconds, which a hundred photos do not need, and colour by colour most of a new photo would be new. It takes 16 MiB
+    of address space, and memory only where colours were met.
     """
 
     def __init__(self, colors: Sequence[Color]) -> None:
         self.colors = tuple(colors)
-        self._labels = np.zeros((_NUM_CELLS, _CELL**3), np.uint8)
-        self._is_filled = np.zeros(_NUM_CELLS, np.bool_)
+        # One more than the label, and 0 where nothing was met. In eight bits the 256th label comes out as 0 as well:
+        # its cells are filled anew each time they are met.
+        self._entries = np.zeros(1 << 24, np.uint8)
 
     def labels(self, image: RGB) -> LabelMap:
         """Find the label of each pixel of an image of shape (H, W, 3)."""
-        red, green, blue = _PLACES
-        places = red[image[:, :, 0]] | green[image[:, :, 1]] | blue[image[:, :, 2]]  # (H, W)
-        is_met = np.zeros(_NUM_CELLS, np.bool_)
-        is_met[places >> _CELL_BITS] = True
-        new = np.flatnonzero(is_met & ~self._is_filled)
-        if new.size:
-            self._labels[new] = nearest_labels(_colors_of(new), self.colors)
-            self._is_filled[new] = True
-        found: LabelMap = self._labels.reshape(-1)[places]
-        return found
+        codes = _codes(image)
+        entries = self._entries.take(codes)
+        if not entries.all():
+            self._fill(np.unique(codes[entries == 0] & _FIRST_OF_CELL))
+            entries = self._entries.take(codes)
+        labels: LabelMap = entries - np.uint8(1)
+        return labels
+
+    def _fill(self, cells: npt.NDArray[np.uint32]) -> None:
+        codes = cells[:, None] | _IN_CELL  # (n, 64)
+        colors = np.stack([codes >> 16, codes >> 8, codes], axis=2).astype(np.uint8)
+        self._entries[codes] = nearest_labels(colors, self.colors) + np.uint8(1)
 
 
 @functools.lru_cache(maxsize=2)
@@ -117,21 +119,18 @@ def snap_to_palette(image: RGB, palette: Palette) -> RGB:
     -------
     ndarray of shape (H, W, 3), uint8
     """
-    return np.array(palette.colors, np.uint8)[color_table(palette.colors).labels(image)]
+    return paint_labels(color_table(palette.colors).labels(image), palette.colors)
 
 
-def _places() -> npt.NDArray[np.int32]:
-    """Say where a red, green or blue level stands in the bits of a place: cell first, then within the cell."""
-    level = np.arange(256)
-    cell, within = level // _CELL, level % _CELL
-    return np.stack([(cell << (18 - 6 * i)) | (within << (4 - 2 * i)) for i in range(3)]).astype(np.int32)
+def paint_labels(labels: LabelMap, colors: Sequence[Color]) -> RGB:
+    """Paint each label of a map (H, W) in its colour, by OpenCV in a third of numpy's time."""
+    table = np.zeros((256, 1, 3), np.uint8)
+    table[: len(colors), 0] = colors
+    return cv2.applyColorMap(labels, table).astype(np.uint8, copy=False)
 
 
-_PLACES = _places()  # (3, 256)
-
-
-def _colors_of(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    """Return the 64 colours of each cell, shape (n, 64, 3)."""
-    places = (cells[:, None] << _CELL_BITS) | np.arange(_CELL**3)
-    channels = [((places >> (18 - 6 * i)) & 63) * _CELL + ((places >> (4 - 2 * i)) & 3) for i in range(3)]
-    return np.stack(channels, axis=2).astype(np.uint8)
+def _codes(image: RGB) -> npt.NDArray[np.uint32]:
+    """Write each colour as the number 0xRRGGBB, (H, W)."""
+    bgra = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA)
+    codes: npt.NDArray[np.uint32] = bgra.view("<u4")[:, :, 0] & np.uint32(0xFFFFFF)
+    return codes

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from pydantic import ValidationError
 
-from pix2pix_data.color_table import snap_to_palette
+from pix2pix_data.color_table import paint_labels, snap_to_palette
 from pix2pix_data.edges.thinning import thin
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import fit_to
@@ -75,7 +75,7 @@ def clean_drawing(facts: SideFacts, drawing: RGB, width: int, height: int) -> RG
     """
     fitted = fit_to(drawing, width, height, "crop", labels=facts.kind == "segments")
     if facts.kind == "segments":
-        return np.array(facts.rgb_colors, np.uint8)[label_colors(fitted, facts.rgb_colors)]
+        return paint_labels(label_colors(fitted, facts.rgb_colors), facts.rgb_colors)
     if facts.kind != "lines" or _has_only(fitted, facts):
         return snap(facts, fitted)
     paper, ink = (np.array(color, np.uint8) for color in facts.rgb_colors)

@@ -29,14 +29,16 @@ def clean_regions(labels: LabelMap, min_region: int) -> LabelMap:
     ndarray of shape (H, W), uint8
     """
     regions = _regions(labels)
-    small = (np.bincount(regions.ravel()) < min_region)[regions]
-    if not small.any() or small.all():
+    is_small = (np.bincount(regions.ravel()) < min_region).take(regions)
+    small, large = np.flatnonzero(is_small), np.flatnonzero(~is_small)
+    if not small.size or not large.size:
         return labels
-    # Each small pixel learns which large pixel lies nearest: pixels of value 0 are the ones measured to.
-    _, nearest = cv2.distanceTransformWithLabels(small.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    label_of = np.zeros(int(nearest.max()) + 1, np.uint8)
-    label_of[nearest[~small]] = labels[~small]
-    cleaned: LabelMap = label_of[nearest]
+    # Each small pixel learns which large pixel lies nearest: those measured to are 0, and numbered from 1 in order.
+    _, nearest = cv2.distanceTransformWithLabels(
+        is_small.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    cleaned = labels.copy()
+    cleaned.put(small, labels.take(large[nearest.take(small) - 1]))
     return cleaned
 
 

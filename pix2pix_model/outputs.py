@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import cv2
 import numpy as np
 
-from pix2pix_data.channels import encode_channels
 from pix2pix_data.errors import ImageError, UsageError
 from pix2pix_data.images import encode_jpeg, encode_png
+from pix2pix_data.png import png_of_levels
 from pix2pix_model.resizing import resize_bicubic
 from pix2pix_model.views import View, to_array, to_tensor
 
@@ -53,7 +53,7 @@ def encode_picture(
     if alpha is not None and pixels.shape[2] < 4 and file_format != "jpg":
         pixels = _with_alpha(pixels, alpha)
     if file_format == "png":
-        return encode_png(pixels) if pixels.shape[2] == 3 and pixels.dtype == np.uint8 else encode_channels(pixels)
+        return encode_png(pixels) if pixels.shape[2] == 3 and pixels.dtype == np.uint8 else png_of_levels(pixels)
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     return encode_jpeg(pixels) if file_format == "jpg" else _encode_webp(pixels)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pix2pix_data.pair import RGB
+
+    Levels: TypeAlias = npt.NDArray[np.uint8]  # (H, W)
 
 _STEPS_PER_UNIT = 32  # of lightness, 0 to 100; two neighbouring grays are never nearer than a quarter of a unit
 
@@ -44,28 +47,47 @@ class ColorizeMaker(PhotoMaker):
     )
 
     def derive(self, photos: list[RGB]) -> list[RGB]:
+        return [_as_rgb(self._gray(photo)) for photo in photos]
+
+    def sides_of(self, photos: list[RGB]) -> Iterator[tuple[RGB, bytes | None]]:
+        from pix2pix_data.png import png_of_levels
+
+        for gray in map(self._gray, photos):
+            yield _as_rgb(gray), png_of_levels(gray[:, :, None])
+
+    def _gray(self, photo: RGB) -> Levels:
         import cv2
         import numpy as np
 
-        to_gray = _lightness if self.gray == "lightness" else lambda photo: cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-        return [np.repeat(to_gray(photo)[:, :, None], 3, axis=2) for photo in photos]
+        if self.gray == "lightness":
+            return _lightness(photo)
+        return cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
-def _lightness(photo: RGB) -> npt.NDArray[np.uint8]:
+def _as_rgb(gray: Levels) -> RGB:
+    import cv2
+    import numpy as np
+
+    return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+
+
+def _lightness(photo: RGB) -> Levels:
     """Return the level of the gray that is as light as each pixel, (H, W)."""
+    import cv2
     import numpy as np
 
     from pix2pix_data.color_table import to_lab
 
-    light = to_lab(photo)[:, :, 0]
+    light = cv2.extractChannel(to_lab(photo), 0)
     between, steps = _gray_steps()
-    grays = steps[(light * _STEPS_PER_UNIT).astype(np.uint16)]
+    grays = steps.take((light * np.float32(_STEPS_PER_UNIT)).astype(np.intp))
     # A step holds at most one border between two grays, and says the one below it.
-    return grays + (light > between[grays])
+    levels: Levels = grays + (light > between.take(grays))
+    return levels
 
 
 @functools.cache
-def _gray_steps() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+def _gray_steps() -> tuple[npt.NDArray[np.float32], Levels]:
     """Return the lightness halfway from each gray to the next, shape (256,), and the gray at each fine step of it."""
     import numpy as np
 

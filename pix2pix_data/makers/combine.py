@@ -214,12 +214,13 @@ def _read_channels(path: str, name: StoredAs) -> Pixels:
 def _stored(pixels: Pixels, name: StoredAs) -> tuple[RGB, bytes | None]:
     """Return a side as people see it and, where that is not all there is to it, its file."""
     from pix2pix_data.channel_kinds import CHANNELS
-    from pix2pix_data.channels import encode_channels, straight
+    from pix2pix_data.channels import straight
     from pix2pix_data.images import decode_rgb
+    from pix2pix_data.png import png_of_levels
 
     if name == "rgb":
         return pixels, None
-    file = encode_channels(straight(pixels, CHANNELS[name].dtype) if pixels.shape[2] == 4 else pixels)
+    file = png_of_levels(straight(pixels, CHANNELS[name].dtype) if pixels.shape[2] == 4 else pixels)
     return decode_rgb(file), file
 
 

@@ -148,7 +148,8 @@ class KMeansMaker(PhotoMaker):
     def _segments(self, photo: RGB) -> tuple[RGB, bytes | None]:
         import numpy as np
 
-        from pix2pix_data.images import encode_palette_png
+        from pix2pix_data.color_table import paint_labels
+        from pix2pix_data.png import png_of_labels
         from pix2pix_data.regions import clean_regions, majority, paint_means
 
         colors, labels = self._labels(self._smoothed(photo))
@@ -157,8 +158,7 @@ class KMeansMaker(PhotoMaker):
         labels = clean_regions(labels, self.min_region)
         if self.paint == "mean":
             return paint_means(labels, photo), None
-        palette = np.array(colors, np.uint8)
-        return np.take(palette, labels, axis=0), encode_palette_png(labels, palette)
+        return paint_labels(labels, colors), png_of_labels(labels, np.array(colors, np.uint8))
 
     def _labels(self, photo: RGB) -> tuple[tuple[Color, ...], LabelMap]:
         from pix2pix_data.color_table import color_table, nearest_labels

@@ -80,13 +80,12 @@ class LabelsMaker(TwoSidesMaker):
         return True
 
     def read_a(self, path: str) -> tuple[RGB, None]:
-        import numpy as np
-
+        from pix2pix_data.color_table import paint_labels
         from pix2pix_data.label_map import Reading, labels_of, read_label_map
 
         assert self.fitted_palette is not None, "a maker is fitted before it makes pairs"
         labels = labels_of(read_label_map(path), Reading(self.fitted_palette, self.by_index, self.has_void))
-        return np.array(self.fitted_palette.colors, np.uint8)[labels], None
+        return paint_labels(labels, self.fitted_palette.colors), None
 
     def extra_files(self) -> dict[str, str]:
         return {} if self.fitted_palette is None else {"palette.json": palette_json(self.fitted_palette)}

@@ -66,7 +66,7 @@ def _encoded(picture: RGB, max_bytes: int) -> tuple[str, bytes]:
     """Encode strokes and labels without loss where that fits, anything else as JPEG."""
     if _has_few_colors(picture) and len(png := encode_png(picture)) <= max_bytes:
         return "png", png
-    _, jpeg = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return "jpeg", jpeg.tobytes()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pix2pix_data.color_table import color_table
+from pix2pix_data.color_table import color_table, paint_labels
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import FormatError, UsageError
 from pix2pix_data.images import resize_nearest
@@ -76,7 +76,7 @@ class LabelClasses:
 
     def painted(self, labels: LabelMap) -> RGB:
         """Paint labels (H, W) in the colours of their classes."""
-        return np.array(self.palette.colors, np.uint8)[labels]
+        return paint_labels(labels, self.palette.colors)
 
 
 def find_classes(dataset: PairDataset, palette: str | None = None) -> LabelClasses | None:

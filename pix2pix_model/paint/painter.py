@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 
 from pix2pix_data.channels import decode_channels
 from pix2pix_data.errors import ImageError, UsageError
-from pix2pix_data.images import decode_photo, decode_rgb, open_picture, read_rgb
+from pix2pix_data.images import decode_photo, decode_rgb, encode_png, open_picture, read_rgb
 from pix2pix_data.redraw import clean_drawing, maker_of, side_of_photo, snap
 from pix2pix_data.side_facts import NamedColor, SideFacts, side_facts
 from pix2pix_model.checkpoint import EXAMPLES, Model
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from pix2pix_data.pair import RGB
     from pix2pix_model.device import Device
 
-__all__ = ["MOST_SAMPLES", "MOST_UPLOAD_PIXELS", "Painter", "Source", "encode"]
+__all__ = ["MOST_SAMPLES", "MOST_UPLOAD_PIXELS", "Painter", "Source", "as_data_url"]
 
 Source: TypeAlias = Literal["photo", "drawing"]
 
@@ -141,7 +140,7 @@ class Painter:
     def _stored(self, picture: RGB) -> Pixels:
         """Bring a picture to the channels that the model sees."""
         view = self._views.inputs[0]
-        return view.read(picture if view.file == "rgb" else decode_channels(encode(picture), view.file))
+        return view.read(picture if view.file == "rgb" else decode_channels(encode_png(picture), view.file))
 
     def read_drawing(self, content: bytes) -> RGB:
         """Decode a drawing of the page, of exactly the model's size, and give each pixel a colour that it may have.
@@ -203,16 +202,9 @@ class Painter:
                 set_test_time(self._generator, self.config.test_time)
 
 
-def encode(picture: RGB) -> bytes:
-    """Encode as PNG, quickly: it goes no further than this machine."""
-    done, encoded = cv2.imencode(".png", picture[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    assert done
-    return encoded.tobytes()
-
-
 def as_data_url(picture: RGB) -> str:
     """Write a picture as a text that a page can show."""
-    return f"data:image/png;base64,{base64.b64encode(encode(picture)).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(encode_png(picture)).decode()}"
 
 
 def _shown(view: View, stored: Pixels) -> RGB:

@@ -20,8 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pix2pix_data.errors import ImageError, P2PError, UsageError
+from pix2pix_data.images import encode_png
 from pix2pix_model.paint.guard import Guard, hosts_of
-from pix2pix_model.paint.painter import Painter, Source, as_data_url, encode
+from pix2pix_model.paint.painter import Painter, Source, as_data_url
 from pix2pix_model.paint.turns import Crowded, Overtaken, Turns
 
 __all__ = ["MOST_UPLOAD_BYTES", "address_of", "bind", "build_app", "page_files", "serve"]
@@ -139,7 +140,7 @@ class _Api:
             or int(number) >= len(self._painter.examples)
         ):
             raise HTTPException(404, "there is no such example")
-        return Response(encode(self._painter.examples[int(number)]), media_type="image/png")
+        return Response(encode_png(self._painter.examples[int(number)]), media_type="image/png")
 
     async def prepare(self, request: Request) -> Response:
         source = _choice(request, self._painter.sources())
@@ -148,7 +149,7 @@ class _Api:
         async with self._uploading:
             content = await _body(request, MOST_UPLOAD_BYTES)
             picture = await self._preparing.run(_client(request), lambda: self._painter.prepare(content, source))
-        return Response(encode(picture), media_type="image/png")
+        return Response(encode_png(picture), media_type="image/png")
 
     async def translate(self, request: Request) -> Response:
         num_samples = _whole(request, "samples", self._painter.most_samples)

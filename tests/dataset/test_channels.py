@@ -10,10 +10,11 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from pix2pix_data.channel_kinds import CHANNELS
-from pix2pix_data.channels import decode_channels, encode_channels, premultiplied, straight
+from pix2pix_data.channels import decode_channels, premultiplied, straight
 from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import decode_rgb, encode_png, fit_to
+from pix2pix_data.png import png_of_levels
 
 
 def draw(name: str, height: int = 5, width: int = 7) -> np.ndarray:
@@ -30,7 +31,7 @@ def file_of(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 @pytest.mark.parametrize("name", CHANNELS)
 def test_every_level_comes_back_from_its_png(name):
     pixels = draw(name)
-    decoded = decode_channels(encode_channels(pixels), name)
+    decoded = decode_channels(png_of_levels(pixels), name)
     assert decoded.dtype == pixels.dtype
     assert np.array_equal(decoded, pixels)
 
@@ -45,9 +46,9 @@ def test_sixteen_bits_are_read_as_others_write_them(name, suffix):
 
 def test_eight_bits_become_sixteen_and_back_exactly():
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
-    deep = decode_channels(encode_channels(levels), "gray16")
+    deep = decode_channels(png_of_levels(levels), "gray16")
     assert np.array_equal(deep, levels.astype(np.uint16) * 257)
-    assert np.array_equal(decode_channels(encode_channels(deep), "gray"), levels)
+    assert np.array_equal(decode_channels(png_of_levels(deep), "gray"), levels)
 
 
 def test_gray_of_gray_stays_and_of_colour_is_its_luma():
@@ -63,10 +64,10 @@ def test_transparency_lies_on_white_where_it_is_not_asked_for(name):
     clear = draw(name)
     clear[:, :, 3] = 0
     highest = np.iinfo(clear.dtype).max
-    assert (decode_channels(encode_channels(clear), name.replace("a", "")) == highest).all()
+    assert (decode_channels(png_of_levels(clear), name.replace("a", "")) == highest).all()
     opaque = clear.copy()
     opaque[:, :, 3] = highest
-    assert np.array_equal(decode_channels(encode_channels(opaque), name.replace("a", "")), opaque[:, :, :3])
+    assert np.array_equal(decode_channels(png_of_levels(opaque), name.replace("a", "")), opaque[:, :, :3])
 
 
 def test_what_has_no_transparency_is_opaque():
@@ -105,14 +106,14 @@ def test_sixteen_bit_colours_of_another_space_are_refused():
     chunk_file = file_of(Image.new("RGB", (1, 1)), icc_profile=profile)
     start = chunk_file.index(b"iCCP") - 4
     chunk = chunk_file[start : start + 12 + int.from_bytes(chunk_file[start : start + 4])]
-    content = encode_channels(draw("rgb16"))
+    content = png_of_levels(draw("rgb16"))
     with pytest.raises(ImageError, match="convert the file to sRGB"):
         decode_channels(content[:33] + chunk + content[33:], "rgb16")
 
 
 @pytest.mark.parametrize("name", ["gray16", "rgb16", "rgba"])
 def test_damage_is_told(name):
-    content = encode_channels(draw(name, 60, 60))
+    content = png_of_levels(draw(name, 60, 60))
     with pytest.raises(ImageError):
         decode_channels(content[: len(content) // 2], name)
     with pytest.raises(ImageError):
@@ -138,12 +139,12 @@ def test_any_channels_are_fitted(name, how):
 
 def test_sides_of_a_pair_are_decoded_as_asked_from_two_files_or_from_one():
     a, b = draw("gray16"), draw("rgba")
-    two = EncodedPair("k", "k", encode_channels(a), encode_channels(b))
+    two = EncodedPair("k", "k", png_of_levels(a), png_of_levels(b))
     assert all(map(np.array_equal, two.decode_sides(("A", "gray16"), ("B", "rgba")), (a, b)))
-    one = EncodedPair("k", "k", encode_channels(np.hstack([a, a + 1])), None)
+    one = EncodedPair("k", "k", png_of_levels(np.hstack([a, a + 1])), None)
     assert all(map(np.array_equal, one.decode_sides(("B", "gray16"), ("A", "gray16")), (a + 1, a)))
-    odd = EncodedPair("k7", "k7", encode_channels(a), None)
+    odd = EncodedPair("k7", "k7", png_of_levels(a), None)
     with pytest.raises(ImageError, match="no middle") as caught:
         odd.decode_sides(("A", "gray16"))
     assert caught.value.where == "k7"
-    assert np.array_equal(two.decode().b, decode_rgb(encode_channels(b)))
+    assert np.array_equal(two.decode().b, decode_rgb(png_of_levels(b)))

@@ -257,7 +257,7 @@ FLOORS = [
         "object_store",
         "mirror",
     },
-    {"images", "srgb", "channel_kinds", "channels", "maker", "plans", "palette_file", "known_labels"},
+    {"png", "images", "srgb", "channel_kinds", "channels", "maker", "plans", "palette_file", "known_labels"},
     {
         "dataset",
         "stored_dataset",

@@ -13,12 +13,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from pix2pix_data.channel_kinds import CHANNELS
-from pix2pix_data.channels import encode_channels
 from pix2pix_data.dataset import encode_pair, open_dataset
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import write_png
 from pix2pix_data.makers.combine import CombineMaker
 from pix2pix_data.pair import Failed, Other, Pair, PairPlan
+from pix2pix_data.png import png_of_levels
 
 
 def pair_of(folder: Path, a: np.ndarray, b: np.ndarray, **settings: object) -> Pair | Failed:
@@ -165,7 +165,7 @@ def write_channels(path: Path, name: str, seed: int, height: int = 70, width: in
     form = CHANNELS[name]
     pixels = np.random.default_rng(seed).integers(1, 2**form.bits, (height, width, form.num)).astype(form.dtype)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_channels(pixels))
+    path.write_bytes(png_of_levels(pixels))
     return pixels
 
 
@@ -189,7 +189,7 @@ def test_what_is_invisible_does_not_bleed_when_it_is_resized(tmp_path, fit):
     cutout[:, 30:60] = (200, 100, 50, 255)
     cutout[:, 60:] = (0, 255, 0, 0)  # green, and not to be seen
     (tmp_path / "B").mkdir()
-    (tmp_path / "B" / "1.png").write_bytes(encode_channels(cutout))
+    (tmp_path / "B" / "1.png").write_bytes(png_of_levels(cutout))
     write_channels(tmp_path / "A" / "1.png", "rgb", 0)
     maker = CombineMaker(folder_b=tmp_path / "B", size=(64, 48), fit=fit, b_as="rgba")
     (pair,) = maker.make(list(maker.plan(tmp_path / "A")))

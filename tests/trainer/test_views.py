@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from pix2pix_data.channel_kinds import CHANNELS
-from pix2pix_data.channels import decode_channels, encode_channels
+from pix2pix_data.channels import decode_channels
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.errors import FormatError, RecipeError, UsageError
 from pix2pix_data.images import encode_jpeg, encode_png, read_rgb, write_png
+from pix2pix_data.png import png_of_levels
 from pix2pix_model.checkpoint import load_model
 from pix2pix_model.data import PairCache
 from pix2pix_model.device import choose_device
@@ -76,7 +77,7 @@ def bytes_of(cache: PairCache) -> int:
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_every_level_goes_through_the_cache_and_comes_back(tmp_path, name):
-    folder = write_pairs(tmp_path, [encode_channels(draw(name))], [encode_png(draw("rgb"))])
+    folder = write_pairs(tmp_path, [png_of_levels(draw(name))], [encode_png(draw("rgb"))])
     batch, cache = batch_of(folder, [0], a_as=name)
     view = view_of(SideSpec(side="A", view=name))
     assert batch.a.shape == (1, CHANNELS[name].num, *SIZE)
@@ -129,7 +130,7 @@ def test_classes_without_a_palette_are_refused(tmp_path):
 
 def test_levels_say_what_is_seen_as_the_ends_of_the_range(tmp_path):
     depth = np.linspace(0, 6000, SIZE.height * SIZE.width).astype(np.uint16).reshape(*SIZE, 1)
-    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [encode_channels(depth)])
+    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [png_of_levels(depth)])
     batch, _ = batch_of(folder, [0], b_as="gray16", levels=[1000, 5000])
     seen = batch.b[0, 0].numpy()
     assert (seen.min(), seen.max()) == (-1, 1)
@@ -141,7 +142,7 @@ def test_levels_say_what_is_seen_as_the_ends_of_the_range(tmp_path):
 
 def test_levels_that_are_cut_or_hardly_used_are_told(tmp_path, capsys):
     depth = np.linspace(1000, 6000, SIZE.height * SIZE.width).astype(np.uint16).reshape(*SIZE, 1)
-    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [encode_channels(depth)])
+    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [png_of_levels(depth)])
     batch_of(folder, [0], b_as="gray16")
     assert "careful: levels of B go from 1000 to 6000, little of what" in capsys.readouterr().err
     batch_of(folder, [0], b_as="gray16", levels=[1000, 5000])
@@ -156,7 +157,7 @@ def test_what_is_invisible_bleeds_into_nothing(tmp_path):
     picture = np.zeros((*SIZE, 4), np.uint8)
     picture[:, :20] = (200, 100, 50, 255)
     picture[:, 20:] = (0, 255, 0, 0)  # green, and not to be seen
-    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [encode_channels(picture)])
+    folder = write_pairs(tmp_path, [encode_png(draw("rgb"))], [png_of_levels(picture)])
     batch, _ = batch_of(folder, [0], b_as="rgba", load_size=[16, 19], crop_size=[16, 19])
     back = to_array(view_of(SideSpec(side="B", view="rgba")).made(batch.b, batch.a))[0].astype(int)
     visible = back[..., 3] > 20
@@ -191,7 +192,7 @@ def test_a_file_has_the_channels_and_bits_that_were_made(name):
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Path, Path]:
     """Two datasets of the same keys, in another order: 16-bit gray to RGB, and labels to 16-bit gray."""
-    first = [encode_channels(draw("gray16", i)) for i in range(4)]
+    first = [png_of_levels(draw("gray16", i)) for i in range(4)]
     photos = [encode_png(draw("rgb", 10 + i)) for i in range(4)]
     one = write_pairs(tmp_path / "one", first, photos)
     other = write_pairs(tmp_path / "other", [encode_png(labels(i)) for i in range(4)], first)
@@ -272,7 +273,7 @@ def test_a_run_in_words(two):
 def test_every_view_trains_and_translates(tmp_path, train_tiny, a_as, b_as):
     def encoded(view: str, index: int) -> bytes:
         known = {"classes": encode_png(labels(index)), "lab": encode_png(draw("rgb", index))}
-        return known[view] if view in known else encode_channels(draw(view, index))
+        return known[view] if view in known else png_of_levels(draw(view, index))
 
     pairs = [[encoded(view, 10 * side + i) for i in range(2)] for side, view in enumerate((a_as, b_as))]
     folder = write_pairs(tmp_path / "pairs", *pairs)
