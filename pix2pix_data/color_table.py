@@ -96,9 +96,10 @@ class ColorTable:
         return labels
 
     def _fill(self, cells: npt.NDArray[np.uint32]) -> None:
-        codes = cells[:, None] | _IN_CELL  # (n, 64)
-        colors = np.stack([codes >> 16, codes >> 8, codes], axis=2).astype(np.uint8)
-        self._entries[codes] = nearest_labels(colors, self.colors) + np.uint8(1)
+        for start in range(0, len(cells), _BLOCK // len(_IN_CELL)):
+            codes = cells[start : start + _BLOCK // len(_IN_CELL), None] | _IN_CELL  # (n, 64)
+            colors = np.stack([codes >> 16, codes >> 8, codes], axis=2).astype(np.uint8)
+            self._entries[codes] = nearest_labels(colors, self.colors) + np.uint8(1)
 
 
 @functools.lru_cache(maxsize=2)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pix2pix_data.arrow_arrays import array_of_texts
 from pix2pix_data.atomic import path_beside
 from pix2pix_data.channels import decode_channels
 from pix2pix_data.errors import FormatError, ImageError
@@ -48,6 +49,7 @@ _STRING_FEATURE = {"dtype": "string", "_type": "Value"}
 _MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
 _SHARD_PAIRS = (32, 1000)
 _ROW_GROUP_PAIRS = 64  # a reader that streams or shuffles fetches a few megabytes at a time
+_ROW_GROUP_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,7 @@ class ParquetDataset(PairDataset):
         """Read a file of a split into memory, still encoded; what is returned gives its pairs by their positions."""
         self._check(split)
         table = read_columns(self._here(self._files[split][index]), [_OURS.a, _OURS.b, "key", "group"])
-        return lambda row: _encoded(table.slice(row, 1).to_pylist()[0])
+        return lambda row: _encoded(table, row)
 
     def _here(self, path: Path) -> Path:
         """Return where a file lies; a dataset whose files are elsewhere brings it."""
@@ -265,10 +267,8 @@ class ParquetDataset(PairDataset):
                     start = rows.stop
                     chosen = [j - rows.start for j in rows if wanted is None or j in wanted]
                     if chosen:
-                        yield from map(
-                            _encoded,
-                            file.read_row_group(i, columns=[_OURS.a, _OURS.b, "key", "group"]).take(chosen).to_pylist(),
-                        )
+                        table = file.read_row_group(i, columns=[_OURS.a, _OURS.b, "key", "group"])
+                        yield from (_encoded(table, row) for row in chosen)
 
 
 def open_dataset(path: str | Path) -> PairDataset:
@@ -361,28 +361,48 @@ def write_shard(path: Path, pairs: Iterable[EncodedPair], columns: Columns = _OU
     num_written = 0
     schema = columns.schema()
     with path_beside(path) as beside, pq.ParquetWriter(beside, schema, **columns.writer_options()) as writer:
-        rows: list[dict[str, object]] = []
-        for pair in pairs:
-            rows.append(_row(pair, columns))
-            num_written += 1
-            if len(rows) == _ROW_GROUP_PAIRS:
-                writer.write_table(pa.Table.from_pylist(rows, schema))
-                rows.clear()
-        if rows:
-            writer.write_table(pa.Table.from_pylist(rows, schema))
+        for group in _row_groups(pairs):
+            writer.write_batch(_batch(group, columns, schema))
+            num_written += len(group)
     return num_written
 
 
-def _row(pair: EncodedPair, columns: Columns) -> dict[str, object]:
-    assert pair.b is not None
-    images = {
-        column: {"bytes": content, "path": f"{pair.key.replace('/', '_')}_{side}{_suffix(content)}"}
-        for column, content, side in ((columns.a, pair.a, "A"), (columns.b, pair.b, "B"))
-    }
-    return {**images, "key": pair.key, "group": pair.group, **dict(columns.texts)}
+def _row_groups(pairs: Iterable[EncodedPair]) -> Iterator[list[EncodedPair]]:
+    """Gather what is written at once: few pairs, and fewer of large pictures."""
+    group: list[EncodedPair] = []
+    num_bytes = 0
+    for pair in pairs:
+        group.append(pair)
+        num_bytes += len(pair.a) + len(pair.b or b"")
+        if len(group) == _ROW_GROUP_PAIRS or num_bytes >= _ROW_GROUP_BYTES:
+            yield group
+            group, num_bytes = [], 0
+    if group:
+        yield group
 
 
-def _encoded(row: dict[str, Any]) -> EncodedPair:
+def _batch(pairs: Sequence[EncodedPair], columns: Columns, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [
+        _images([pair.a for pair in pairs], [pair.key for pair in pairs], "A"),
+        _images([pair.b for pair in pairs if pair.b is not None], [pair.key for pair in pairs], "B"),
+    ]
+    texts = [[pair.key for pair in pairs], [pair.group for pair in pairs]]
+    texts += [[text] * len(pairs) for _, text in columns.texts]
+    arrays += [array_of_texts([text.encode() for text in column], pa.string()) for column in texts]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _images(contents: Sequence[bytes], keys: Sequence[str], side: str) -> pa.Array:
+    paths = [f"{key.replace('/', '_')}_{side}{_suffix(content)}" for content, key in zip(contents, keys, strict=True)]
+    arrays = [
+        array_of_texts(contents, pa.binary()),
+        array_of_texts([path.encode() for path in paths], pa.string()),
+    ]
+    return pa.StructArray.from_arrays(arrays, fields=list(_IMAGE))
+
+
+def _encoded(table: pa.Table, index: int) -> EncodedPair:
+    row = table.slice(index, 1).to_pylist()[0]
     return EncodedPair(row["key"], row["group"], row["imageA"]["bytes"], row["imageB"]["bytes"])
 
 

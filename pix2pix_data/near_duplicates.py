@@ -192,8 +192,11 @@ def _band(codes: Codes, index: int) -> _Band:
     order = np.argsort(turned, kind="stable")
     turned = turned[order]
     values = (turned >> np.uint64(_NUM_BITS - _BAND_BITS)).astype(np.int64)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(values, minlength=1 << _BAND_BITS))])
-    return _Band(turned, order.astype(np.int32), starts.astype(np.int32))
+    ends = np.flatnonzero(np.diff(values, append=-1)) + 1  # of equal values
+    starts = np.zeros((1 << _BAND_BITS) + 1, np.int32)
+    starts[values[ends - 1] + 1] = np.diff(ends, prepend=0)
+    np.cumsum(starts, out=starts)
+    return _Band(turned, order.astype(np.int32), starts)
 
 
 def _turned(codes: Codes, band: int) -> Codes:

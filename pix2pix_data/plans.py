@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import pyarrow as pa
 
+from pix2pix_data.arrow_arrays import array_of_lists, array_of_texts, mask_array
 from pix2pix_data.pair import PairPlan
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Plans(Sequence[PairPlan]):
     @classmethod
     def chained(cls, parts: Iterable[Plans]) -> Plans:
         """Return the plans of all parts, one part after the other; nothing is copied."""
-        return cls(pa.concat_tables([_SCHEMA.empty_table(), *(part._table for part in parts)]))
+        return cls(pa.concat_tables([pa.Table.from_batches([], _SCHEMA), *(part._table for part in parts)]))
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -98,11 +99,11 @@ class Plans(Sequence[PairPlan]):
 
     def where(self, wanted: npt.NDArray[np.bool_]) -> Plans:
         """Return some of the plans in their order, by a mask of shape (N,)."""
-        return Plans(self._table.filter(pa.array(wanted)))
+        return Plans(self._table.filter(mask_array(wanted)))
 
     def with_groups(self, groups: Iterable[str]) -> Plans:
         """Return the same plans in other groups."""
-        column = pa.chunked_array([pa.array([_bytes(name) for name in part], _TEXT) for part in _chunks(groups)], _TEXT)
+        column = pa.chunked_array([array_of_texts([*map(_bytes, part)], _TEXT) for part in _chunks(groups)], _TEXT)
         return Plans(self._table.set_column(2, _SCHEMA.field("group"), column))
 
 
@@ -113,14 +114,12 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _batch(plans: Sequence[PairPlan]) -> pa.RecordBatch:
-    columns = (
-        [_bytes(plan.key) for plan in plans],
-        [[*map(_bytes, plan.sources)] for plan in plans],
-        [_bytes(plan.group) for plan in plans],
-    )
-    return pa.record_batch(
-        [pa.array(column, field.type) for column, field in zip(columns, _SCHEMA, strict=True)], _SCHEMA
-    )
+    arrays = [
+        array_of_texts([_bytes(plan.key) for plan in plans], _TEXT),
+        array_of_lists([[*map(_bytes, plan.sources)] for plan in plans], _TEXT),
+        array_of_texts([_bytes(plan.group) for plan in plans], _TEXT),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=_SCHEMA)
 
 
 def _bytes(text: str) -> bytes:

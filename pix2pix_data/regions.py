@@ -88,10 +88,16 @@ def paint_means(labels: LabelMap, photo: RGB) -> RGB:
     return means[regions]
 
 
-def _regions(labels: LabelMap) -> npt.NDArray[np.int64]:
-    """Number the 4-connected regions of one label, from 1."""
-    from skimage.measure import label
+def _regions(labels: LabelMap) -> npt.NDArray[np.int32]:
+    """Number the 4-connected regions of one label, from 1.
 
-    regions: npt.NDArray[np.int64]
-    regions = label(labels.astype(np.int16), background=-1, connectivity=1)  # type: ignore[no-untyped-call]
-    return regions
+    OpenCV numbers regions of ones. So pixels are laid apart, and what lies between two of one label becomes one, too;
+    across a corner only ones of the same region touch, which allows the quicker search for 8-connected regions.
+    """
+    height, width = labels.shape
+    apart = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)
+    apart[::2, ::2] = 1
+    apart[::2, 1::2] = labels[:, 1:] == labels[:, :-1]
+    apart[1::2, ::2] = labels[1:] == labels[:-1]
+    _, numbers = cv2.connectedComponents(apart, connectivity=8)
+    return np.ascontiguousarray(numbers[::2, ::2], np.int32)

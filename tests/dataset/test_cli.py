@@ -247,6 +247,7 @@ FLOORS = [
         "findings",
         "new_folder",
         "one_at_a_time",
+        "arrow_arrays",
         "parquet_files",
         "unchanged",
         "unfinished",

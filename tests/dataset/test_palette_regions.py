@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from skimage.measure import label as scikit_image_label
 
 from pix2pix_data.regions import clean_regions, majority, paint_means
 
@@ -20,6 +22,25 @@ def test_specks_join_their_nearest_neighbour():
     speckled[10, 25] = 2
     assert np.array_equal(clean_regions(speckled, 5), labels)
     assert np.array_equal(clean_regions(speckled, 1), speckled)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_small_region_joins_the_nearest_large_one_and_no_other_pixel_moves(seed):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 40, 2)
+    labels = np.kron(rng.integers(0, 3, (height, width), np.uint8), np.ones(rng.integers(1, 4, 2), np.uint8))
+    regions = scikit_image_label(labels, background=-1, connectivity=1)
+    small = (np.bincount(regions.ravel()) < 12)[regions]
+    cleaned = clean_regions(labels, 12)
+    if small.all():
+        assert np.array_equal(cleaned, labels)
+        return
+    assert np.array_equal(cleaned[~small], labels[~small])
+    large = np.argwhere(~small)
+    for place in np.argwhere(small):
+        distances = np.hypot(*(large - place).T)
+        near = large[distances <= 1.05 * distances.min()]  # OpenCV measures by steps, to a few per cent
+        assert cleaned[tuple(place)] in labels[tuple(near.T)]
 
 
 def test_specks_alone_are_left_as_they_are():
