@@ -208,6 +208,7 @@ def _to_photo(image: Image.Image, enough: tuple[int, int] | None) -> Photo:
 
 @functools.cache
 def _formats() -> tuple[str, ...]:
+    Image.preinit()  # puts the common formats first
     Image.init()
     return tuple(name for name in Image.ID if name not in _UNSAFE_OR_EMPTY)
 

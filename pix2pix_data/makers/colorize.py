@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from pix2pix_data.pair import RGB
 
-    Levels: TypeAlias = npt.NDArray[np.uint8]  # (H, W)
+    Levels: TypeAlias = npt.NDArray[np.uint8]
+    Floats: TypeAlias = npt.NDArray[np.float32]
 
-_STEPS_PER_UNIT = 32  # of lightness, 0 to 100; two neighbouring grays are never nearer than a quarter of a unit
+_LUMINANCE = (0.212671, 0.715160, 0.072169)  # ITU-R BT.709, to the digits that OpenCV and scikit-image have too
+_EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # CIE 15:2004: where the cube root becomes a line, at L = 8, and its slope
+_STEPS = 1 << 12  # of luminance; two neighbouring grays are never nearer than 1/3294
 
 
 @PAIR_MAKERS.register("colorize")
@@ -72,29 +75,33 @@ def _as_rgb(gray: Levels) -> RGB:
 
 
 def _lightness(photo: RGB) -> Levels:
-    """Return the level of the gray that is as light as each pixel, (H, W)."""
+    """Return the level of the gray that is as light as each pixel, (H, W).
+
+    Lightness rises with luminance and with nothing else, so no cube root is taken of a pixel.
+    """
     import cv2
     import numpy as np
 
-    from pix2pix_data.color_table import to_lab
-
-    light = cv2.extractChannel(to_lab(photo), 0)
-    between, steps = _gray_steps()
-    grays = steps.take((light * np.float32(_STEPS_PER_UNIT)).astype(np.intp))
+    linear, between, steps = _gray_steps()
+    luminance = cv2.transform(cv2.LUT(photo, linear), np.ones((1, 3), np.float32))
+    grays = steps.take((luminance * np.float32(_STEPS)).astype(np.intp))
     # A step holds at most one border between two grays, and says the one below it.
-    levels: Levels = grays + (light > between.take(grays))
+    levels: Levels = grays + (luminance > between.take(grays))
     return levels
 
 
 @functools.cache
-def _gray_steps() -> tuple[npt.NDArray[np.float32], Levels]:
-    """Return the lightness halfway from each gray to the next, shape (256,), and the gray at each fine step of it."""
+def _gray_steps() -> tuple[Floats, Floats, Levels]:
+    """Return what levels of red, green and blue add to luminance, (1, 256, 3), and which gray a luminance is.
+
+    The latter as the borders between grays, (256,), halfway in lightness, and the gray at each fine step.
+    """
     import numpy as np
 
-    from pix2pix_data.color_table import to_lab
-
-    grays = to_lab(np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1))[:, 0]  # L of each level, rising
-    between = np.full(256, np.inf, np.float32)
-    between[:-1] = (grays[1:] + grays[:-1]) / 2
-    starts = np.arange(100 * _STEPS_PER_UNIT + 2, dtype=np.float32) / _STEPS_PER_UNIT
-    return between, np.searchsorted(between, starts).astype(np.uint8)
+    level = np.arange(256) / 255
+    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)  # IEC 61966-2-1
+    light = np.where(linear > _EPSILON, 116 * np.cbrt(linear) - 16, _KAPPA * linear)
+    halfway = (light[1:] + light[:-1]) / 2
+    between = np.append(np.where(halfway > 8, ((halfway + 16) / 116) ** 3, halfway / _KAPPA), np.inf)
+    steps = np.searchsorted(between, np.arange(_STEPS + 2) / _STEPS)
+    return (linear[:, None] * _LUMINANCE).astype(np.float32)[None], between.astype(np.float32), steps.astype(np.uint8)
