@@ -125,13 +125,17 @@ class InpaintMaker(PhotoMaker):
         return hole
 
     def _filled(self, photo: RGB, hole: BoolMap) -> RGB:
+        import cv2
         import numpy as np
 
+        left = (~hole).view(np.uint8)
         fills = {"gray": (128, 128, 128), "white": (255, 255, 255)}
-        color = np.array(fills.get(self.fill, (128, 128, 128)))
-        if self.fill == "mean" and not hole.all():
-            color = np.rint(photo[~hole].mean(axis=0))  # of what is left: the hole's own colours give nothing away
-        return np.where(hole[:, :, None], color.astype(np.uint8), photo)
+        color = fills.get(self.fill, (128, 128, 128))
+        if self.fill == "mean" and left.any():
+            red, green, blue, _ = np.rint(cv2.mean(photo, left))  # the hole's own colours give nothing away
+            color = (int(red), int(green), int(blue))
+        filled = cv2.merge([np.full(hole.shape, level, np.uint8) for level in color])
+        return cv2.copyTo(photo, left, filled).astype(np.uint8, copy=False)
 
 
 def _rectangle(height: int, width: int, generator: np.random.Generator) -> tuple[slice, slice]:
