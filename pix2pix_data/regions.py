@@ -88,7 +88,7 @@ def paint_means(labels: LabelMap, photo: RGB) -> RGB:
     return means[regions]
 
 
-def _regions(labels: LabelMap) -> npt.NDArray[np.int32]:
+def _regions(labels: LabelMap) -> npt.NDArray[np.intp]:
     """Number the 4-connected regions of one label, from 1.
 
     OpenCV numbers regions of ones. So pixels are laid apart, and what lies between two of one label becomes one, too;
@@ -100,4 +100,4 @@ def _regions(labels: LabelMap) -> npt.NDArray[np.int32]:
     apart[::2, 1::2] = labels[:, 1:] == labels[:, :-1]
     apart[1::2, ::2] = labels[1:] == labels[:-1]
     _, numbers = cv2.connectedComponents(apart, connectivity=8)
-    return np.ascontiguousarray(numbers[::2, ::2], np.int32)
+    return numbers[::2, ::2].astype(np.intp)
