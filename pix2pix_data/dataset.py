@@ -49,7 +49,7 @@ _STRING_FEATURE = {"dtype": "string", "_type": "Value"}
 _MAX_SHARDS_BELOW = 64  # small datasets get shards small enough for progress, a restart and two dozen workers
 _SHARD_PAIRS = (32, 1000)
 _ROW_GROUP_PAIRS = 64  # a reader that streams or shuffles fetches a few megabytes at a time
-_ROW_GROUP_BYTES = 1 << 28
+_ROW_GROUP_BYTES = 1 << 28  # fewer large pictures are held at once; Arrow counts the bytes of a column in 31 bits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from pix2pix_data.dataset import EncodedPair, encode_pair, open_dataset, shard_path, write_shard
@@ -20,6 +21,17 @@ def test_a_shard_gives_back_its_pairs(tmp_path, draw):
         assert (old.key, old.group) == (new.key, new.group)
         assert np.array_equal(old.a, new.a)
         assert np.array_equal(old.b, new.b)
+
+
+def test_large_pictures_are_written_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("pix2pix_data.dataset._ROW_GROUP_BYTES", 1000)
+    pairs = [EncodedPair(str(i), str(i), bytes(300), bytes(300)) for i in range(5)]
+    path = shard_path(tmp_path, "train", 0, 1)
+    assert write_shard(path, pairs) == 5
+    with pq.ParquetFile(path) as file:
+        assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2, 1]
+    (tmp_path / "build.json").write_text("{}")
+    assert list(open_dataset(tmp_path).encoded_pairs("train")) == pairs
 
 
 def test_chosen_pairs_are_read_alone(tmp_path, draw):
