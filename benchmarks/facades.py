@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 import torch
-from authors_style import AuthorsDataset, AuthorsTraining, build_discriminator, build_generator
+from authors_dataset import AuthorsDataset
+from authors_style import AuthorsTraining, build_discriminator, build_generator
 
 SCORES = ("l1", "psnr", "ssim", "sharpness", "lab_l", "lab_a", "lab_b", "kernel", "frechet")
 

@@ -22,7 +22,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from authors_style import AuthorsDataset
+from authors_dataset import AuthorsDataset
 from PIL import Image
 from sides import peak_mb
 
