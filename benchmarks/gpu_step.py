@@ -81,6 +81,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cpu: to try this script")
     parser.add_argument("--width", type=int, default=64)
     options = parser.parse_args()
+    if unknown := set(options.ways.split(",")) - WAYS.keys():
+        parser.error(f"--ways: no {', '.join(sorted(unknown))}; there are {', '.join(WAYS)}")
     torch.backends.cudnn.benchmark = True  # as p2p-train has it
     ways = [WAYS[name] for name in options.ways.split(",")]
     name = torch.cuda.get_device_name() if options.device == "cuda" else "the CPU"
