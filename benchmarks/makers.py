@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from pix2pix_data.color_table import to_lab
 from pix2pix_data.console import exit_with_errors_told, result
-from pix2pix_data.dataset import encode_pair, write_shard
+from pix2pix_data.dataset import encode_pair
 from pix2pix_data.edges.detector import make_detector
 from pix2pix_data.edges.strokes import strokes
 from pix2pix_data.images import encode_jpeg, encode_png, fit_to, read_photo, read_rgb, write_png
@@ -40,6 +40,7 @@ from pix2pix_data.makers.inpaint import InpaintMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
 from pix2pix_data.pair import Failed, Pair, PairPlan
 from pix2pix_data.png import png_of_labels, png_of_levels
+from pix2pix_data.shards import write_shard
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -15,7 +15,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["array_of_lists", "array_of_texts", "mask_array"]
+__all__ = ["array_of_bools", "array_of_lists", "array_of_texts"]
 
 
 def array_of_texts(contents: Sequence[bytes], kind: pa.DataType) -> pa.Array:
@@ -38,7 +38,7 @@ def array_of_lists(lists: Sequence[Sequence[bytes]], kind: pa.DataType) -> pa.Ar
     return pa.Array.from_buffers(pa.list_(kind), len(lists), [None, pa.py_buffer(ends)], children=[texts])
 
 
-def mask_array(mask: npt.NDArray[np.bool_]) -> pa.Array:
+def array_of_bools(mask: npt.NDArray[np.bool_]) -> pa.Array:
     """Make an array of `pa.bool_()` from a mask of shape (N,)."""
     bits = np.packbits(mask, bitorder="little")
     return pa.Array.from_buffers(pa.bool_(), len(mask), [None, pa.py_buffer(bits)])
@@ -49,5 +49,5 @@ def _ends(lengths: Iterable[int], num: int, dtype: type[np.int32 | np.int64]) ->
     ends = np.zeros(num + 1, np.int64)
     np.cumsum(np.fromiter(lengths, np.int64, num), out=ends[1:])
     if ends[-1] > np.iinfo(dtype).max:
-        raise OverflowError(f"{ends[-1]:,} bytes are too many for one array of {dtype.__name__} offsets")
+        raise OverflowError(f"{ends[-1]:,} is more than offsets of {dtype.__name__} can say")
     return ends.astype(dtype)

@@ -317,7 +317,7 @@ def _fitted(maker: PairMaker, plan: Plan, source: Path, state: Path) -> PairMake
 
 
 def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, *, lossless: bool) -> list[_Shard]:
-    from pix2pix_data.dataset import pairs_per_shard, shard_path
+    from pix2pix_data.shards import pairs_per_shard, shard_path
 
     shards = []
     sizes = plan.sizes
@@ -334,7 +334,8 @@ def _shards(plan: Plan, maker: PairMaker, source: Path, out: Path, state: Path, 
 
 def _make_shard(shard: _Shard, tick: Tick) -> None:
     """Make one Parquet file and the record of how it went."""
-    from pix2pix_data.dataset import Columns, encode_pair, write_shard
+    from pix2pix_data.dataset import encode_pair
+    from pix2pix_data.shards import Columns, write_shard
 
     failed: list[Failed] = []
     plans = tuple(shard.plans)

@@ -186,7 +186,7 @@ def _accepted(
 
 
 def _write_split(out: Path, split: str, pairs: Iterator[EncodedPair], num_expected: int) -> int:
-    from pix2pix_data.dataset import pairs_per_shard, shard_path, write_shard
+    from pix2pix_data.shards import pairs_per_shard, shard_path, write_shard
 
     per_shard = pairs_per_shard(num_expected)
     num_pairs = 0

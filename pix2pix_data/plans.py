@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import pyarrow as pa
 
-from pix2pix_data.arrow_arrays import array_of_lists, array_of_texts, mask_array
+from pix2pix_data.arrow_arrays import array_of_bools, array_of_lists, array_of_texts
 from pix2pix_data.pair import PairPlan
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Plans(Sequence[PairPlan]):
 
     def where(self, wanted: npt.NDArray[np.bool_]) -> Plans:
         """Return some of the plans in their order, by a mask of shape (N,)."""
-        return Plans(self._table.filter(mask_array(wanted)))
+        return Plans(self._table.filter(array_of_bools(wanted)))
 
     def with_groups(self, groups: Iterable[str]) -> Plans:
         """Return the same plans in other groups."""

@@ -123,7 +123,7 @@ def resplit(plan: Resplit, out: Path, *, finish: Callable[[Path], None] | None =
 
 
 def _write_pairs(plan: Resplit, out: Path) -> None:
-    from pix2pix_data.dataset import Columns, write_split
+    from pix2pix_data.shards import Columns, write_split
 
     with ProgressLine("Moving pairs", sum(plan.num_pairs.values()), unit="pairs") as progress:
         for split, plans in plan.splits.items():

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-from pix2pix_data.dataset import Columns, EncodedPair, pairs_per_shard, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.export.layout import ExportLayout, NamedPair, suffix_of
+from pix2pix_data.shards import Columns, pairs_per_shard, shard_path, write_shard
 
 __all__ = ["ImageFolder", "ParquetColumns", "WebDataset"]
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from pix2pix_data.dataset import Columns, EncodedPair
+from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.errors import UsageError
 from pix2pix_data.images import encode_png
+from pix2pix_data.shards import Columns
 
 __all__ = ["ExportLayout", "NamedPair", "both_sides", "parse_columns", "suffix_of"]
 

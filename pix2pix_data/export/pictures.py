@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pix2pix_data.dataset import Columns
 from pix2pix_data.export.layout import ExportLayout, NamedPair, suffix_of
 from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png
 from pix2pix_data.layouts.pictures import PAIRS_FILE
 from pix2pix_data.pair import Pair
+from pix2pix_data.shards import Columns
 
 if TYPE_CHECKING:
     from pix2pix_data.pair import RGB

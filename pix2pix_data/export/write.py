@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.dataset import Columns, PairDataset, open_dataset
+from pix2pix_data.dataset import PairDataset, open_dataset
 from pix2pix_data.errors import UsageError
 from pix2pix_data.export.columns import ImageFolder, ParquetColumns, WebDataset
 from pix2pix_data.export.layout import ExportLayout, NamedPair, both_sides, parse_columns
@@ -17,6 +17,7 @@ from pix2pix_data.export.names import file_names
 from pix2pix_data.export.pictures import JpegSideBySide, SideBySide, TwoFolders
 from pix2pix_data.new_folder import new_folder
 from pix2pix_data.registry import nearest
+from pix2pix_data.shards import Columns
 
 __all__ = ["LAYOUTS", "ExportPlan", "export_pairs", "plan_export"]
 

@@ -17,7 +17,7 @@ from pix2pix_data import __version__
 from pix2pix_data.atomic import write_file, write_json
 from pix2pix_data.card import divided_card, write_card
 from pix2pix_data.console import ProgressLine
-from pix2pix_data.dataset import Columns, EncodedPair, ParquetDataset, write_split
+from pix2pix_data.dataset import EncodedPair, ParquetDataset
 from pix2pix_data.fixes.pictures import Altered, alter
 from pix2pix_data.fixes.plan import FixPlan
 from pix2pix_data.new_folder import new_folder
@@ -25,6 +25,7 @@ from pix2pix_data.ordered_work import in_order
 from pix2pix_data.pair import Failed, PairPlan
 from pix2pix_data.palette_file import palette_json
 from pix2pix_data.preview import write_preview
+from pix2pix_data.shards import Columns, write_split
 from pix2pix_data.splits import splits_fingerprint
 
 __all__ = ["FIXES_FILE", "FixSummary", "write_fixed"]

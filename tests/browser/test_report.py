@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pix2pix_data.dataset import EncodedPair, open_dataset, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair, open_dataset
 from pix2pix_data.findings import CheckResult, Facts, Finding
 from pix2pix_data.images import encode_png
 from pix2pix_data.report import write_report
+from pix2pix_data.shards import shard_path, write_shard
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pix2pix_data.arrow_arrays import array_of_lists, array_of_texts, mask_array
+from pix2pix_data.arrow_arrays import array_of_bools, array_of_lists, array_of_texts
 
 TEXTS = [b"", b"a", "\u00e9\U0001f600".encode(), b"", b"longer than the others"]
 
@@ -33,7 +33,7 @@ def test_lists(lists):
 @pytest.mark.parametrize("num", [0, 1, 7, 8, 9, 100])
 def test_masks(num):
     mask = np.random.default_rng(num).random(num) < 0.5
-    array = mask_array(mask)
+    array = array_of_bools(mask)
     array.validate(full=True)
     assert array.equals(pa.array(mask))
 

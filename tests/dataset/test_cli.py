@@ -261,6 +261,7 @@ FLOORS = [
     {"png", "images", "srgb", "channel_kinds", "channels", "maker", "plans", "palette_file", "known_labels"},
     {
         "dataset",
+        "shards",
         "stored_dataset",
         "damaged_pairs",
         "classic",

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pix2pix_data.dataset import EncodedPair, encode_pair, open_dataset, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair, encode_pair, open_dataset
 from pix2pix_data.errors import FormatError, ImageError
 from pix2pix_data.images import encode_png, write_png
 from pix2pix_data.pair import Pair
+from pix2pix_data.shards import shard_path, write_shard
 
 
 def test_a_shard_gives_back_its_pairs(tmp_path, draw):
@@ -24,7 +25,7 @@ def test_a_shard_gives_back_its_pairs(tmp_path, draw):
 
 
 def test_large_pictures_are_written_a_few_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("pix2pix_data.dataset._ROW_GROUP_BYTES", 1000)
+    monkeypatch.setattr("pix2pix_data.shards._ROW_GROUP_BYTES", 1000)
     pairs = [EncodedPair(str(i), str(i), bytes(300), bytes(300)) for i in range(5)]
     path = shard_path(tmp_path, "train", 0, 1)
     assert write_shard(path, pairs) == 5

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix_data.dataset import EncodedPair, open_dataset, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair, open_dataset
 from pix2pix_data.errors import BuildError, FormatError, UsageError
 from pix2pix_data.export import LAYOUTS, export_pairs, plan_export
 from pix2pix_data.export.layout import parse_columns
 from pix2pix_data.export.names import file_names
 from pix2pix_data.images import encode_jpeg, encode_png, read_rgb
 from pix2pix_data.importing import ImportOptions, import_pairs, open_layout
+from pix2pix_data.shards import shard_path, write_shard
 
 KEYS = {
     "train": ["left/01", "left/02", "a/b", "a_b", "../../etc/x", "..", "sch\u00f6n \U0001f45f"],

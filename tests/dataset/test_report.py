@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
 from pix2pix_data.errors import FormatError
 from pix2pix_data.findings import CheckResult, Facts, Finding
 from pix2pix_data.images import encode_png, write_png
 from pix2pix_data.mends import LeaveOut
 from pix2pix_data.report import write_report
 from pix2pix_data.report.markup import element
+from pix2pix_data.shards import shard_path, write_shard
 
 HOSTILE = "<script>alert('1')</script>\"&"
 

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from pix2pix_data.card import write_card
-from pix2pix_data.dataset import EncodedPair, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair
 from pix2pix_data.images import decode_rgb, encode_jpeg, encode_png, write_png
+from pix2pix_data.shards import shard_path, write_shard
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hub_state import OWNER_TOKEN, Hub

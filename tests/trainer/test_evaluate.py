@@ -16,10 +16,11 @@ from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from pix2pix_data.dataset import EncodedPair, open_dataset, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair, open_dataset
 from pix2pix_data.errors import FormatError, MissingExtraError, UsageError
 from pix2pix_data.images import encode_png, write_png
 from pix2pix_data.known_labels import LABEL_PALETTES
+from pix2pix_data.shards import shard_path, write_shard
 from pix2pix_model import evaluate as evaluate_module
 from pix2pix_model.checkpoint import DataFacts, Model, ModelConfig, save_model
 from pix2pix_model.cli_model import app

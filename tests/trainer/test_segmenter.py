@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset, shard_path, write_shard
+from pix2pix_data.dataset import EncodedPair, PairDataset, open_dataset
 from pix2pix_data.errors import CheckpointError, HubError, UsageError
 from pix2pix_data.images import encode_png, write_png
 from pix2pix_data.known_labels import LABEL_PALETTES
+from pix2pix_data.shards import shard_path, write_shard
 from pix2pix_model.evaluation.features import load_features
 from pix2pix_model.evaluation.label_classes import LabelClasses
 from pix2pix_model.evaluation.label_scores import Confusion
