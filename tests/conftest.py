@@ -1,8 +1,9 @@
-"""The command line, for the tests of every room."""
+"""The command line and the files that it leaves, for the tests of every room."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import subprocess
 import warnings
@@ -12,6 +13,23 @@ from pathlib import Path
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class FileBytes(bytes):
+    """What a file holds; where it is not what a test expects, it is told by its size and a checksum."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes, SHA-256 {hashlib.sha256(self).hexdigest()[:16]}>"
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Read every file below a folder, by name."""
+    return lambda folder: {
+        path.relative_to(folder).as_posix(): FileBytes(path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture

@@ -42,16 +42,6 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by name."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture
-def contents() -> Callable[[Path], dict[str, bytes]]:
-    return files_of
-
-
 def draw_city(state: str, *, right: float = 0.0, down: float = 0.0, seed: int = 0, scene: int = 0) -> np.ndarray:
     """A street of houses, 300 x 220: by day lit by the sky, by night by windows of which each seed lights others.
 

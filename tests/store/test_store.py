@@ -21,6 +21,7 @@ from pix2pix_data.urls import url_of
 
 pytestmark = pytest.mark.network
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Contents = Callable[[Path], dict[str, bytes]]
 
 PHOTOS, PAIRS = "s3://bucket/photos", "s3://bucket/sets/pairs"
 SETTINGS = ("--size", "32", "--group", "file", "--test", "0")
@@ -33,10 +34,6 @@ def upload(folder: Path, url: str) -> None:
             store.upload(path, path.relative_to(folder).as_posix())
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture
 def local(photos: Path, p2p_data: Run, tmp_path: Path) -> Path:
     """The dataset of a local build."""
@@ -45,16 +42,15 @@ def local(photos: Path, p2p_data: Run, tmp_path: Path) -> Path:
     return tmp_path / "here/pairs"
 
 
-def assert_published_as(local: Path) -> None:
+def assert_published(ours: dict[str, bytes]) -> None:
     store = Store(PAIRS)
     names = {name for name in store.files() if name != "published.json"}
-    ours = contents(local)
     assert names == ours.keys() - {"report.html"}
     assert all(store.read(name) == ours[name] for name in names)
 
 
 def test_a_build_from_a_store_to_a_store_has_the_bytes_of_a_local_one_whatever_happens_on_the_way(
-    s3: Faults, photos: Path, local: Path, p2p_data: Run
+    s3: Faults, photos: Path, local: Path, p2p_data: Run, contents: Contents
 ):
     upload(photos, PHOTOS)
     s3.add("GET /bucket/photos/0/010.jpg", ERROR, 3)
@@ -68,7 +64,7 @@ def test_a_build_from_a_store_to_a_store_has_the_bytes_of_a_local_one_whatever_h
     made = p2p_data("colorize", PHOTOS, "--out", PAIRS, *SETTINGS)
     assert made.returncode == 0, made.stderr
     assert s3.all_used
-    assert_published_as(local)
+    assert_published(contents(local))
     assert "very-secret" not in made.stdout + made.stderr
 
     s3.requests.clear()
@@ -77,7 +73,9 @@ def test_a_build_from_a_store_to_a_store_has_the_bytes_of_a_local_one_whatever_h
     assert s3.count("GET .*jpg") == s3.count("PUT .*") == 0
 
 
-def test_a_killed_publication_is_no_dataset_and_is_continued(s3: Faults, local: Path, p2p_data: Run):
+def test_a_killed_publication_is_no_dataset_and_is_continued(
+    s3: Faults, local: Path, p2p_data: Run, contents: Contents
+):
     command = [sys.executable, "-m", "pix2pix_data", "push", str(local), PAIRS]
     process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     s3.add("PUT /bucket/sets/pairs/data/train-00002.*", SLOW, first=process.kill)
@@ -88,10 +86,10 @@ def test_a_killed_publication_is_no_dataset_and_is_continued(s3: Faults, local: 
     s3.requests.clear()
     assert p2p_data("push", local, PAIRS).returncode == 0
     assert s3.count("PUT /bucket/sets/pairs/data/train-0000[01]-.*") == 0
-    assert_published_as(local)
+    assert_published(contents(local))
 
 
-def test_a_killed_fetch_is_continued(s3: Faults, photos: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_killed_fetch_is_continued(s3: Faults, photos: Path, monkeypatch: pytest.MonkeyPatch, contents: Contents):
     upload(photos / "0", PHOTOS)
     s3.add("GET /bucket/photos/090.jpg", DENY)
     with pytest.raises(StoreError, match="does not allow this"):
@@ -101,7 +99,9 @@ def test_a_killed_fetch_is_continued(s3: Faults, photos: Path, monkeypatch: pyte
     assert 0 < s3.count("GET .*jpg") < 35
 
 
-def test_what_changed_in_the_store_is_fetched_anew_and_what_left_it_leaves(s3: Faults, photos: Path):
+def test_what_changed_in_the_store_is_fetched_anew_and_what_left_it_leaves(
+    s3: Faults, photos: Path, contents: Contents
+):
     upload(photos / "0", PHOTOS)
     mirrored(PHOTOS)
     (photos / "0" / "000.jpg").write_bytes((photos / "0" / "002.jpg").read_bytes())
@@ -204,6 +204,6 @@ def test_a_dry_run_fetches_nothing(s3: Faults, photos: Path, p2p_data: Run):
     assert s3.count("GET .*jpg") == 0
 
 
-def test_a_folder_has_a_url_too(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_a_folder_has_a_url_too(photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, contents: Contents):
     monkeypatch.setenv("P2P_CACHE", str(tmp_path / "cache"))
     assert contents(mirrored(f"file://{photos}")) == contents(photos)

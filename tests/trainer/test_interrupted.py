@@ -133,10 +133,6 @@ def no_file_above(num_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize(
     ("num_bytes", "settings", "error"),
     [
@@ -146,13 +142,13 @@ def files(folder: Path) -> dict[Path, bytes]:
         (800, ("log.checkpoint_minutes=10", "log.samples_every=100"), TrainingError),  # nor does the recipe
     ],
 )
-def test_a_full_disk_keeps_the_last_checkpoint(train_tiny, num_bytes, settings, error):
+def test_a_full_disk_keeps_the_last_checkpoint(train_tiny, num_bytes, settings, error, contents):
     run = train_tiny("train.max_steps=3")
-    before = files(run / "checkpoints")
+    before = contents(run / "checkpoints")
     with no_file_above(num_bytes), pytest.raises(error, match=r"cannot be written: .*\(make room") as raised:
         train_tiny(*settings, resume=run)
     assert "give the same command again" in raised.value.fix
-    assert files(run / "checkpoints") == before
+    assert contents(run / "checkpoints") == before
     train_tiny(resume=run)
     assert weights(run) == weights(train_tiny())
 

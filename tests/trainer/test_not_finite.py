@@ -37,13 +37,13 @@ def test_the_step_the_tensor_and_the_remedy_are_told(train_tiny, tmp_path):
 
 
 @pytest.mark.parametrize("settings", [("log.checkpoint_minutes=0",), SELDOM])
-def test_the_last_good_checkpoint_stays_as_it_is(train_tiny, settings):
+def test_the_last_good_checkpoint_stays_as_it_is(train_tiny, settings, contents):
     run = train_tiny("train.max_steps=3")
-    before = {path: path.read_bytes() for path in (run / "checkpoints").rglob("*") if path.is_file()}
+    before = contents(run / "checkpoints")
     told = failure(train_tiny, TOO_MUCH, *settings, resume=run)
     assert told.what.startswith("step 4: the gradient of generator.")
     assert told.what.endswith("(the checkpoint of step 3 is sound)")
-    assert {path: path.read_bytes() for path in (run / "checkpoints").rglob("*") if path.is_file()} == before
+    assert contents(run / "checkpoints") == before
     assert all(bool(tensor.isfinite().all()) for tensor in load_model(run).generator.state_dict().values())
     train_tiny(resume=run)
     assert load_model(run / "model").config.steps == 6
