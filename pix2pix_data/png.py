@@ -1,7 +1,7 @@
-"""PNG files, written: ISA-L deflates a photo in a quarter of zlib's time, strokes in less than a tenth.
+"""PNG files, written: zlib-ng deflates a photo in half of zlib's time, strokes in a sixteenth.
 
-Photos take 4 to 7 % more bytes than by zlib, drawings up to a quarter more. The format is that of the W3C's
-"Portable Network Graphics (PNG) Specification", third edition.
+Photos take 3 to 4 % more bytes than by zlib, drawings up to a quarter more, and the same pixels always the same bytes.
+The format is that of the W3C's "Portable Network Graphics (PNG) Specification", third edition.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from isal import isal_zlib
+from zlib_ng import zlib_ng
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +27,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOR_TYPES = {1: 0, 3: 2, 4: 6}  # by the number of channels
 _PALETTE_TYPE = 3
 _NONE, _UP, _AVERAGE = 0, 2, 3  # filters: what is foretold of a byte, of which the rest is written
-_LEVEL = 1  # more gain nothing that counts
+_LEVEL, _MEMORY = 2, 9  # higher levels take longer for hardly fewer bytes; more memory is faster
 _BLOCK_ROWS = 64  # stay in a core's cache while they are filtered
 _PROBED_ROWS = 4  # one of so many says whether a picture is flat
 
@@ -66,8 +66,17 @@ def png_of_labels(labels: LabelMap, colors: npt.NDArray[np.uint8]) -> bytes:
 def _file(rows: Bytes, width: int, bits: int, color_type: int, palette: bytes = b"") -> bytes:
     """Put rows, each behind the number of its filter, in a file."""
     head = struct.pack(">IIBBBBB", width, len(rows), bits, color_type, 0, 0, 0)
-    deflated = isal_zlib.compress(rows, _LEVEL)
+    strategy = _strategy(is_photo=rows[0, 0] == _AVERAGE, is_gray=color_type == _COLOR_TYPES[1])
+    compressor = zlib_ng.compressobj(_LEVEL, memLevel=_MEMORY, strategy=strategy)
+    deflated = compressor.compress(rows) + compressor.flush()
     return b"".join([_SIGNATURE, _chunk(b"IHDR", head), palette, _chunk(b"IDAT", deflated), _chunk(b"IEND", b"")])
+
+
+def _strategy(*, is_photo: bool, is_gray: bool) -> int:
+    """Say what is searched for: in photos nothing comes twice but runs of a colour, and in gray hardly these."""
+    if not is_photo:
+        return zlib_ng.Z_DEFAULT_STRATEGY
+    return zlib_ng.Z_HUFFMAN_ONLY if is_gray else zlib_ng.Z_RLE
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

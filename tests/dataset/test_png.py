@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -73,8 +77,28 @@ def test_flat_pictures_become_small():
     assert len(png_of_levels(np.broadcast_to(stripes, (256, 256, 3)))) < 2000
 
 
-def test_the_bytes_hang_on_the_pixels_alone():
-    pixels = np.random.default_rng(0).normal(128, 20, (256, 256, 3)).clip(0, 255).astype(np.uint8)
-    first = png_of_levels(pixels)
-    png_of_levels(255 - pixels)
-    assert png_of_levels(pixels.copy()) == first
+DIGEST_OF_FILES = """
+import hashlib
+import numpy as np
+from pix2pix_data.png import png_of_bits, png_of_labels, png_of_levels
+rng, digest = np.random.default_rng(0), hashlib.sha256()
+for side in (4, 16, 48, 200):
+    labels = np.kron(rng.integers(0, 8, (side // 4, side // 4), np.uint8), np.ones((4, 4), np.uint8))
+    photo = rng.normal(128, 20, (side, side, 3)).clip(0, 255).astype(np.uint8)
+    digest.update(png_of_labels(labels, np.zeros((8, 3), np.uint8)) + png_of_bits(labels > 3))
+    for pixels in (photo, photo[:, :, :1], labels[:, :, None].repeat(3, 2)):
+        digest.update(png_of_levels(pixels))
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("num_processes", [4, pytest.param(1000, marks=pytest.mark.slow)])
+def test_the_bytes_hang_on_the_pixels_alone(num_processes):
+    # Not on where things lie in memory, or on what lay there before: ISA-L writes others in one of 200 processes.
+    def digest(number: int) -> str:
+        environment = os.environ | {"MALLOC_PERTURB_": str(number % 256)}  # what the GNU C library fills memory with
+        line = [sys.executable, "-c", DIGEST_OF_FILES]
+        return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        assert len(set(pool.map(digest, range(num_processes)))) == 1
