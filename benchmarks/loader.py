@@ -30,6 +30,7 @@ from pix2pix_data.console import exit_with_errors_told, result
 from pix2pix_data.dataset import open_dataset
 from pix2pix_model import data
 from pix2pix_model.data import PairCache, cut, draw_cuts
+from pix2pix_model.memory import keep_memory
 from pix2pix_model.pixel_files import FOLDER_VARIABLE
 from pix2pix_model.recipe import DataSettings
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="epochs from the cache in a round")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_memory()  # as p2p-train does
     data.WORTH_KEEPING_S = 0.0  # facades are decoded too soon to be kept
     with tempfile.TemporaryDirectory() as kept:
         compare(options.data, options.rounds, options.epochs, kept)

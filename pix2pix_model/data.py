@@ -84,7 +84,10 @@ def cut(pictures: Sequence[Pixels], cuts: Cuts, crop_size: PictureSize) -> Pixel
     pieces = np.empty((len(pictures), height, width, pictures[0].shape[2]), pictures[0].dtype)
     for i, (picture, top, left, mirrored) in enumerate(zip(pictures, cuts.top, cuts.left, cuts.mirrored, strict=True)):
         piece = picture[top : top + height, left : left + width]
-        pieces[i] = cv2.flip(piece, 1).reshape(piece.shape) if mirrored else piece  # 10 times as fast as piece[:, ::-1]
+        if mirrored:
+            cv2.flip(piece, 1, dst=pieces[i])  # 10 times as fast as piece[:, ::-1]; without dst, a tenth of all is lost
+        else:
+            pieces[i] = piece
     return pieces
 
 
