@@ -29,7 +29,7 @@ def settings(path: Path, **changes: object) -> DataSettings:
 
 
 def test_cut_and_mirror_hit_both_sides_alike():
-    side = np.arange(36 * 36).reshape(36, 36, 1).repeat(3, 2)
+    side = np.arange(36 * 36, dtype=np.uint16).reshape(36, 36, 1).repeat(3, 2)
     cuts = draw_cuts(np.random.default_rng(0), 50, settings(Path()))
     a, b = (cut([one] * 50, cuts, PictureSize(32, 32)) for one in (side, side + 10_000))
     assert np.array_equal(b, a + 10_000)
@@ -37,14 +37,14 @@ def test_cut_and_mirror_hit_both_sides_alike():
 
 
 def test_cut_is_slicing_and_mirror_is_a_flip():
-    pictures = np.random.default_rng(0).integers(256, size=(2, 9, 9, 3))
+    pictures = np.random.default_rng(0).integers(256, size=(2, 9, 9, 3), dtype=np.uint8)
     made = cut(pictures, Cuts(np.array([1, 3]), np.array([2, 0]), np.array([False, True])), PictureSize(6, 6))
     assert np.array_equal(made[0], pictures[0, 1:7, 2:8])
     assert np.array_equal(made[1], pictures[1, 3:9, 0:6][:, ::-1])
 
 
 def test_a_cut_that_is_no_square_hits_both_sides_alike():
-    side = np.arange(20 * 50).reshape(20, 50, 1).repeat(3, 2)
+    side = np.arange(20 * 50, dtype=np.uint16).reshape(20, 50, 1).repeat(3, 2)
     cuts = draw_cuts(np.random.default_rng(0), 300, settings(Path(), load_size=(20, 50), crop_size=(16, 32)))
     assert (set(cuts.top), set(cuts.left)) == (set(range(5)), set(range(19)))
     a, b = (cut([one] * 300, cuts, PictureSize(16, 32)) for one in (side, side + 10_000))
