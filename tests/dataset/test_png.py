@@ -77,6 +77,13 @@ def test_flat_pictures_become_small():
     assert len(png_of_levels(np.broadcast_to(stripes, (256, 256, 3)))) < 2000
 
 
+def test_what_was_written_before_changes_no_byte():
+    pixels = np.random.default_rng(0).normal(128, 20, (256, 256, 3)).clip(0, 255).astype(np.uint8)
+    first = png_of_levels(pixels)
+    png_of_levels(255 - pixels)
+    assert png_of_levels(pixels.copy()) == first
+
+
 DIGEST_OF_FILES = """
 import hashlib
 import numpy as np
@@ -93,7 +100,7 @@ print(digest.hexdigest())
 
 
 @pytest.mark.parametrize("num_processes", [4, pytest.param(1000, marks=pytest.mark.slow)])
-def test_the_bytes_hang_on_the_pixels_alone(num_processes):
+def test_every_process_writes_the_same_bytes(num_processes):
     # Not on where things lie in memory, or on what lay there before: ISA-L writes others in one of 200 processes.
     def digest(number: int) -> str:
         environment = os.environ | {"MALLOC_PERTURB_": str(number % 256)}  # what the GNU C library fills memory with
