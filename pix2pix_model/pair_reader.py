@@ -92,7 +92,7 @@ class PairReader:
             *(dataset.stamp for dataset in self._datasets),
             *(f"{slot.source}{slot.side}{slot.view.file}{slot.view.stored_as}" for slot in self._slots),
             *(split, size, self._settings.resize, self._settings.levels),
-            *(version(name) for name in ("pix2pix-kit", "pillow", "opencv-python", "numpy")),
+            *(version(name) for name in ("pix2pix-kit", "pillow", "opencv-python-headless", "numpy")),
         ]
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
