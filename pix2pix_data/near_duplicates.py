@@ -39,11 +39,12 @@ _MAX_BITS = 10  # that two codes may differ in
 _CUT = 0.93  # side of the nine cuts: between the whole photo and a cut of 10 %
 _NUM_BANDS, _BAND_BITS = 3, 21
 _NUM_BITS = _NUM_BANDS * _BAND_BITS
+_BELOW_BAND = np.uint64(_NUM_BITS - _BAND_BITS)  # bits of a turned code
+_WORTH_A_TABLE = 1 << 16  # codes: all of it takes two thirds of the time with a table, but that is 8 MiB a band
 _WEAK_BITS = 3  # tried both ways in each band
 _SUBSETS = [list(bits) for num in range(_WEAK_BITS + 1) for bits in combinations(range(_WEAK_BITS), num)]
 _MAX_BUCKET = 128  # compared at once; of more photos with one band in common, those nearest in code
-_CHUNK = 2048
-_CACHED = 512  # prints at once in the steps that should not leave the processor's cache
+_CHUNK = 512  # photos at once: what is made of them, 12 MiB, hardly leaves the processor's cache
 _DEAD_ZONE = 2.0  # coefficients this small (in gray levels) have no sign: a symmetric photo is its own mirror image
 _FREQUENCIES = sorted(
     ((row, column) for row in range(9) for column in range(9) if row or column),
@@ -59,7 +60,15 @@ class _Band:
 
     codes: Codes  # (2 N,), turned so that the band is on top, sorted
     entries: npt.NDArray[np.int32]  # (2 N,), position of each among photos and then mirror images
-    starts: npt.NDArray[np.int32]  # (2 ** 21 + 1,), where each value of the band begins
+    starts: npt.NDArray[np.int32] | None  # (2 ** 21 + 1,), where each value of the band begins, of many codes
+
+    def range_of(self, values: Codes) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.integer]]:
+        """Return where the codes with each value of the band begin and end."""
+        following = values + np.uint64(1)
+        if self.starts is None:
+            first, behind = (np.searchsorted(self.codes, some << _BELOW_BAND) for some in (values, following))
+            return first, behind
+        return self.starts[values], self.starts[following]
 
 
 def find_near_duplicates(prints: Prints) -> Indices:
@@ -132,14 +141,11 @@ def _coefficients(prints: Prints, *, cuts: bool) -> Floats:
     """Transform the whole of each print, and nine cuts; returns (N, 1 or 10, 63)."""
     sides = _SIDES if cuts else _SIDES[:9]
     places = _PLACES if cuts else _COLUMNS[None] * 9 + _ROWS
-    coefficients = np.empty((len(prints), *places.shape), np.float32)
-    for start in range(0, len(prints), _CACHED):
-        pixels = prints[start : start + _CACHED].astype(np.float32)
-        across = (pixels.reshape(-1, PRINT_PX) @ sides.T).reshape(len(pixels), PRINT_PX, -1)
-        turned = np.ascontiguousarray(across.swapaxes(1, 2))
-        both = turned.reshape(-1, PRINT_PX) @ sides.T  # two large products take a fifth of the time of many small ones
-        np.take(both.reshape(len(pixels), -1), places, axis=1, out=coefficients[start : start + _CACHED])
-    return coefficients
+    pixels = prints.astype(np.float32)
+    across = (pixels.reshape(-1, PRINT_PX) @ sides.T).reshape(len(pixels), PRINT_PX, -1)
+    turned = np.ascontiguousarray(across.swapaxes(1, 2))
+    both = turned.reshape(-1, PRINT_PX) @ sides.T  # two large products take a fifth of the time of many small ones
+    return np.asarray(np.take(both.reshape(len(pixels), -1), places, axis=1))
 
 
 def _packed(coefficients: Floats) -> Codes:
@@ -181,7 +187,7 @@ def _candidates(prints: Prints) -> Iterator[npt.NDArray[np.int64]]:
         photos = np.repeat(np.arange(start, start + len(codes)), codes.shape[1])
         for i, band in enumerate(bands):
             turned = _turned(codes.reshape(-1), i)
-            weak = weak_bits[:, :, i].reshape(-1, _WEAK_BITS) << np.uint64(_NUM_BITS - _BAND_BITS)
+            weak = weak_bits[:, :, i].reshape(-1, _WEAK_BITS) << _BELOW_BAND
             for changed in _SUBSETS:
                 flipped = turned ^ np.bitwise_or.reduce(weak[:, changed], axis=1)
                 yield _look_up(band, turned, flipped, photos, len(prints))
@@ -191,11 +197,10 @@ def _band(codes: Codes, index: int) -> _Band:
     turned = _turned(codes, index)
     order = np.argsort(turned, kind="stable")
     turned = turned[order]
-    values = (turned >> np.uint64(_NUM_BITS - _BAND_BITS)).astype(np.int64)
-    ends = np.flatnonzero(np.diff(values, append=-1)) + 1  # of equal values
-    starts = np.zeros((1 << _BAND_BITS) + 1, np.int32)
-    starts[values[ends - 1] + 1] = np.diff(ends, prepend=0)
-    np.cumsum(starts, out=starts)
+    starts = None
+    if len(codes) >= _WORTH_A_TABLE:
+        values = np.arange((1 << _BAND_BITS) + 1, dtype=np.uint64)
+        starts = np.searchsorted(turned, values << _BELOW_BAND).astype(np.int32)
     return _Band(turned, order.astype(np.int32), starts)
 
 
@@ -208,8 +213,7 @@ def _turned(codes: Codes, band: int) -> Codes:
 
 def _look_up(band: _Band, codes: Codes, changed: Codes, photos: Indices, num_photos: int) -> npt.NDArray[np.int64]:
     """Find the entries with the same band as `changed` and nearly the same bits as `codes`."""
-    value = (changed >> np.uint64(_NUM_BITS - _BAND_BITS)).astype(np.int64)
-    starts, ends = band.starts[value], band.starts[value + 1]
+    starts, ends = band.range_of(changed >> _BELOW_BAND)
     if (crowded := np.flatnonzero(ends - starts > _MAX_BUCKET)).size:
         nearest = np.searchsorted(band.codes, changed[crowded]) - _MAX_BUCKET // 2
         starts[crowded] = np.clip(nearest, starts[crowded], ends[crowded] - _MAX_BUCKET)

@@ -56,7 +56,7 @@ def draw_sheet(
     rows = [range(start, min(start + across, len(groups))) for start in range(0, len(groups), across)]
     heights = [max(picture.shape[0] for i in row for picture in groups[i]) for row in rows]
 
-    sheet = Image.new("RGB", _sheet_size(across, group_width, heights), "white")
+    sheet = _white(*_sheet_size(across, group_width, heights))
     for i in range(across):
         for j, title in enumerate(titles):
             _write(sheet, _GAP_PX + i * group_width + j * (cell_width + _GAP_PX), _GAP_PX // 2, title, cell_width)
@@ -65,10 +65,11 @@ def draw_sheet(
         for column, i in enumerate(row):
             left = _GAP_PX + column * group_width
             for j, picture in enumerate(groups[i]):
-                sheet.paste(Image.fromarray(picture), (left + j * (cell_width + _GAP_PX), top))
+                x = left + j * (cell_width + _GAP_PX)
+                sheet[top : top + picture.shape[0], x : x + picture.shape[1]] = picture
             _write(sheet, left, top + height + 2, captions[i], group_width - _GAP_PX)
         top += height + 2 * _LINE_PX
-    return np.asarray(sheet)
+    return sheet
 
 
 def to_cell(picture: RGB, cell_px: tuple[int, int] = _CELL_PX) -> RGB:
@@ -128,13 +129,21 @@ def _sheet_size(across: int, group_width: int, heights: Sequence[int]) -> tuple[
     return _GAP_PX + group_width * across, _LINE_PX + sum(heights) + len(heights) * 2 * _LINE_PX
 
 
-def _write(sheet: Image.Image, left: int, top: int, text: str, max_width: int) -> None:
+def _white(width: int, height: int) -> RGB:
+    return np.full((height, width, 3), 255, np.uint8)
+
+
+def _write(sheet: RGB, left: int, top: int, text: str, max_width: int) -> None:
     font = ImageFont.load_default(_TEXT_PX)
     if font.getlength(text) > max_width:
         while text and font.getlength(text + "...") > max_width:
             text = text[:-1]
         text += "..."
-    ImageDraw.Draw(sheet).text((left, top), text, fill=_INK, font=font)
+    place = sheet[top : top + _LINE_PX, left : left + max_width]
+    if place.size:
+        line = Image.fromarray(place)
+        ImageDraw.Draw(line).text((0, 0), text, fill=_INK, font=font)
+        place[:] = np.asarray(line)
 
 
 def draw_swatches(entries: Sequence[tuple[tuple[int, int, int], str]], width: int, *, title: str = "") -> RGB:
@@ -156,10 +165,11 @@ def draw_swatches(entries: Sequence[tuple[tuple[int, int, int], str]], width: in
     cell_width = min(_SWATCH_CELL_PX, width)
     across = max(1, width // cell_width)
     top = _GAP_PX + (_LINE_PX if title else 0)
-    picture = Image.new("RGB", (width, top + -(-len(entries) // across) * (_SWATCH_PX + _GAP_PX)), "white")
+    picture = _white(width, top + -(-len(entries) // across) * (_SWATCH_PX + _GAP_PX))
     _write(picture, _GAP_PX, _GAP_PX // 2, title, width - _GAP_PX)
     for i, (color, text) in enumerate(entries):
         left, y = _GAP_PX + i % across * cell_width, top + i // across * (_SWATCH_PX + _GAP_PX)
-        ImageDraw.Draw(picture).rectangle((left, y, left + _SWATCH_PX, y + _SWATCH_PX), fill=color, outline=_INK)
+        picture[y : y + _SWATCH_PX + 1, left : left + _SWATCH_PX + 1] = _INK
+        picture[y + 1 : y + _SWATCH_PX, left + 1 : left + _SWATCH_PX] = color
         _write(picture, left + _SWATCH_PX + _GAP_PX, y + 3, text, cell_width - _SWATCH_PX - 3 * _GAP_PX)
-    return np.asarray(picture)
+    return picture
