@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sides import Answers, Side, peak_mb
 
-from pix2pix_model.memory import keep_memory
+from pix2pix_data.memory import keep_memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -28,9 +28,9 @@ from sides import peak_mb
 
 from pix2pix_data.console import exit_with_errors_told, result
 from pix2pix_data.dataset import open_dataset
+from pix2pix_data.memory import keep_memory
 from pix2pix_model import data
 from pix2pix_model.data import PairCache, cut, draw_cuts
-from pix2pix_model.memory import keep_memory
 from pix2pix_model.pixel_files import FOLDER_VARIABLE
 from pix2pix_model.recipe import DataSettings
 

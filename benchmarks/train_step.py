@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 from sides import Answers, Side, peak_mb
 
-from pix2pix_model.memory import keep_memory
+from pix2pix_data.memory import keep_memory
 
 if TYPE_CHECKING:
     from authors_style import AuthorsTraining

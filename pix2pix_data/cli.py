@@ -19,6 +19,7 @@ from pix2pix_data.build_options import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
 from pix2pix_data.listing import list_photos
+from pix2pix_data.memory import give_back_memory
 
 __all__ = ["app", "main"]
 
@@ -146,4 +147,5 @@ add_show_commands(app)
 
 def main() -> None:
     """Run p2p-data."""
+    give_back_memory()
     exit_with_errors_told(app)

@@ -7,6 +7,7 @@ import os
 import typer
 
 from pix2pix_data.console import exit_with_errors_told, help_text
+from pix2pix_data.memory import keep_memory
 from pix2pix_model import (
     _evaluate_command,
     _export_command,
@@ -16,7 +17,6 @@ from pix2pix_model import (
     _paint_command,
     _translate_command,
 )
-from pix2pix_model.memory import keep_memory
 
 __all__ = ["app", "main"]
 

@@ -11,8 +11,8 @@ import typer
 
 from pix2pix_data.console import be_quiet, duration, exit_with_errors_told, result, say
 from pix2pix_data.errors import FormatError
+from pix2pix_data.memory import keep_memory
 from pix2pix_data.urls import shown_place, url_of
-from pix2pix_model.memory import keep_memory
 
 if TYPE_CHECKING:
     from pix2pix_data.dataset import PairDataset

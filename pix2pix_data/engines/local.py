@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pix2pix_data.engines import ShardFunction, Task, Tick
 from pix2pix_data.errors import BuildError
+from pix2pix_data.memory import give_back_memory
 from pix2pix_data.processes import live_with_parent
 
 if TYPE_CHECKING:
@@ -106,10 +107,8 @@ def _start_worker(counter: Synchronized[int], stop: Synchronized[int]) -> None:
     global _counter, _stop
     _counter, _stop = counter, stop
     live_with_parent()
-    # The processes share the cores, and Arrow's own allocator would keep 13 MiB more in each. Libraries read this when
-    # they are loaded, which none is yet.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    give_back_memory()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes share the cores; read when libraries are loaded
 
     import warnings
 

@@ -244,6 +244,7 @@ FLOORS = [
         "console",
         "disjoint_sets",
         "processes",
+        "memory",
         "findings",
         "new_folder",
         "one_at_a_time",
