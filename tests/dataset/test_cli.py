@@ -34,16 +34,17 @@ def test_the_whole_way_from_photos_to_a_dataset(photos, p2p_data, tmp_path):
 def test_datasets_loads_what_was_made(photos, p2p_data, tmp_path):
     assert p2p_data("kmeans", photos, "--size", "48x32", "--group", "file").returncode == 0
     code = (
-        "import json, sys\n"
+        "import json, os\n"
         "from datasets import load_dataset\n"
         "whole = load_dataset('photos-kmeans')\n"
         "first = whole['train'][0]\n"
-        # to its end: pyarrow reads ahead in threads, and aborts a process that ends while they do
         "streamed = list(load_dataset('photos-kmeans', split='test', streaming=True))[0]\n"
         "print(json.dumps({'splits': {s: d.num_rows for s, d in whole.items()},\n"
         "  'columns': whole['train'].column_names,\n"
         "  'a': [first['imageA'].mode, first['imageA'].size], 'b': [first['imageB'].mode, first['imageB'].size],\n"
-        "  'streamed': streamed['imageA'].size, 'key': first['key']}))\n"
+        "  'streamed': streamed['imageA'].size, 'key': first['key']}), flush=True)\n"
+        # pyarrow reads ahead in threads, and now and then aborts a process that ends by itself after streaming
+        "os._exit(0)\n"
     )
     environment = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PATH": ""}
     done = subprocess.run(

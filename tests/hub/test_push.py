@@ -269,12 +269,14 @@ def test_the_command_says_what_it_does_and_what_is_left_to_do(hub, dataset, p2p_
 def test_datasets_loads_and_streams_what_was_pushed(client, dataset, environment, tmp_path):
     push_dataset(dataset, NAME)
     code = (
+        "import os\n"
         "from datasets import load_dataset\n"
         f"whole = load_dataset('{NAME}')\n"
         "print({split: rows.num_rows for split, rows in whole.items()}, whole['train'].column_names)\n"
         "first = whole['train'][0]\n"
         "print(first['imageA'].mode, first['imageA'].size, first['imageB'].size, first['key'])\n"
-        f"print([row['key'] for row in load_dataset('{NAME}', split='test', streaming=True)])\n"
+        f"print([row['key'] for row in load_dataset('{NAME}', split='test', streaming=True)], flush=True)\n"
+        "os._exit(0)\n"  # else pyarrow's threads, which read ahead, now and then abort it at its end
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
