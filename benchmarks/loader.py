@@ -46,6 +46,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="epochs from the cache in a round")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # ours would decode in one thread for each processor
     keep_memory()  # as p2p-train does
     data.WORTH_KEEPING_S = 0.0  # facades are decoded too soon to be kept
     with tempfile.TemporaryDirectory() as kept:
