@@ -80,9 +80,9 @@ def _fix_and_tell(
 ) -> None:
     """Check a dataset, mend it in a new folder, check that, and say what was done and what is left."""
     from pix2pix_data.dataset import open_dataset
-    from pix2pix_data.engines.local import default_workers
     from pix2pix_data.fixes.plan import plan_fix
     from pix2pix_data.fixes.write import FIXES_FILE, write_fixed
+    from pix2pix_data.limits import num_processors
     from pix2pix_data.report import write_report
 
     start = time.monotonic()
@@ -107,7 +107,7 @@ def _fix_and_tell(
             again.append(checked(made, None, workers, place=out))
             write_report(open_dataset(made), again[0], made / "report.html", place=out)
 
-        fixed = write_fixed(plan, out, jpeg=jpeg, workers=workers or default_workers(), finish=look_again)
+        fixed = write_fixed(plan, out, jpeg=jpeg, workers=workers or num_processors(), finish=look_again)
         found = again[0]
         counts = ", ".join(f"{num} {split}" for split, num in fixed.num_pairs.items())
         elapsed = duration(time.monotonic() - start)
@@ -124,12 +124,12 @@ def _fix_and_tell(
 def checked(dataset: Path, limit: int | None, workers: int | None, *, place: Path | None = None) -> CheckResult:
     """Check a dataset, which will lie at `place` if that is elsewhere, and say so; FormatError if there is none."""
     from pix2pix_data.check import check_dataset, num_to_look_at
-    from pix2pix_data.engines.local import default_workers
+    from pix2pix_data.limits import num_processors
 
     num_pairs = num_to_look_at(dataset, limit)
     say(f"check: {place or dataset} ({num_pairs} pairs)")
     with ProgressLine("Looking at pairs", num_pairs, unit="pairs") as progress:
-        return check_dataset(dataset, workers=workers or default_workers(), limit=limit, tick=progress.advance)
+        return check_dataset(dataset, workers=workers or num_processors(), limit=limit, tick=progress.advance)
 
 
 def _record(found: CheckResult) -> dict[str, Any]:

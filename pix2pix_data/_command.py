@@ -121,8 +121,8 @@ def _run(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    from pix2pix_data.engines.local import default_workers
     from pix2pix_data.engines.ray import RayEngine
+    from pix2pix_data.limits import num_processors
     from pix2pix_data.mirror import folder_for
     from pix2pix_data.publishing import check_can_publish
 
@@ -143,7 +143,7 @@ def _run(
     if push is not None:
         check_can_push(push)
     cluster = RayEngine.connected(address, (source, out / ".build")) if engine == "ray" else None
-    workers = workers or default_workers()
+    workers = workers or num_processors()
     plan = plan_build(name, maker, source, BuildOptions(**options), workers=workers)
     counts = ", ".join(f"{len(plans)} {split}" for split, plans in plan.splits.items())
     say(f"{name}: {source} ({plan.num_pairs} pairs: {counts}) -> {out}")

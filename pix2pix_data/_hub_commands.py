@@ -62,10 +62,10 @@ def fetch(
     max_failed: _options.MaxFailed = 0.1,
     dry_run: _options.DryRun = False,
 ) -> None:
-    from pix2pix_data.engines.local import default_workers
     from pix2pix_data.fetching import fetch_pairs, find_source
     from pix2pix_data.hub_push import files_in_words
     from pix2pix_data.importing import ImportOptions
+    from pix2pix_data.limits import num_processors
 
     start = time.monotonic()
     options = ImportOptions(two_names(columns), swap, jpeg)
@@ -75,7 +75,7 @@ def fetch(
     say(f"fetch: {source.repo.repo_id} at {source.listing.commit[:7]} ({size}) -> {out}")
     if dry_run:
         return
-    fetched = fetch_pairs(source, out, workers=workers or default_workers(), finish=partial(report_new, out=out))
+    fetched = fetch_pairs(source, out, workers=workers or num_processors(), finish=partial(report_new, out=out))
     say(f"  {fetched.layout}")
     for note in fetched.notes:
         say(f"  {note}")

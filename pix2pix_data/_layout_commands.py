@@ -60,8 +60,8 @@ def import_(
     max_failed: _options.MaxFailed = 0.1,
     dry_run: _options.DryRun = False,
 ) -> None:
-    from pix2pix_data.engines.local import default_workers
     from pix2pix_data.importing import ImportOptions, import_pairs, open_layout
+    from pix2pix_data.limits import num_processors
 
     start = time.monotonic()
     out = out or Path(f"{path.resolve().name.partition('.')[0] or 'imported'}-pairs")
@@ -78,7 +78,7 @@ def import_(
                 say(f"  no pair from {failed.source}: {failed.reason}")
             return
         report = partial(report_new, photos=path, out=out)
-        summary = import_pairs(opened, out, workers=workers or default_workers(), finish=report)
+        summary = import_pairs(opened, out, workers=workers or num_processors(), finish=report)
     num_pairs = sum(summary.num_pairs.values())
     elapsed = duration(time.monotonic() - start)
     result(f"{num_pairs} pairs ({counts(summary.num_pairs)}), {summary.num_failed} failed, in {elapsed}")

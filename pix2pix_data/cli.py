@@ -18,6 +18,7 @@ from pix2pix_data._show_commands import add_show_commands, report_new
 from pix2pix_data.build_options import BuildOptions
 from pix2pix_data.console import exit_with_errors_told, help_text, result, say
 from pix2pix_data.errors import UsageError
+from pix2pix_data.limits import limit_threads
 from pix2pix_data.listing import list_photos
 from pix2pix_data.memory import give_back_memory
 
@@ -111,11 +112,11 @@ def split(
     if out.resolve().is_relative_to(dataset.resolve()):
         raise UsageError("the output would lie in the dataset", where=out, fix="give --out another place")
 
-    from pix2pix_data.engines.local import default_workers
+    from pix2pix_data.limits import num_processors
     from pix2pix_data.resplit import plan_resplit, resplit
 
     options = BuildOptions(val=val, test=test, seed=seed, group=group, lock=lock)
-    plan = plan_resplit(dataset, options, workers=workers or default_workers())
+    plan = plan_resplit(dataset, options, workers=workers or num_processors())
     counts = ", ".join(f"{num} {name}" for name, num in plan.num_pairs.items())
     say(f"split: {dataset} ({counts}) -> {out}")
     for note in plan.notes:
@@ -147,5 +148,6 @@ add_show_commands(app)
 
 def main() -> None:
     """Run p2p-data."""
+    limit_threads()
     give_back_memory()
     exit_with_errors_told(app)

@@ -7,6 +7,7 @@ import os
 import typer
 
 from pix2pix_data.console import exit_with_errors_told, help_text
+from pix2pix_data.limits import limit_threads
 from pix2pix_data.memory import keep_memory
 from pix2pix_model import (
     _evaluate_command,
@@ -41,6 +42,7 @@ app.command("pull", help=_hub_commands.PULL_HELP)(_hub_commands.pull)
 def main() -> None:
     """Run p2p-model."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in p2p-train: threads that wait should sleep
+    limit_threads()
     keep_memory()
     exit_with_errors_told(app)
 

@@ -11,6 +11,7 @@ import typer
 
 from pix2pix_data.console import be_quiet, duration, exit_with_errors_told, result, say
 from pix2pix_data.errors import FormatError
+from pix2pix_data.limits import limit_threads
 from pix2pix_data.memory import keep_memory
 from pix2pix_data.urls import shown_place, url_of
 
@@ -164,6 +165,7 @@ def main() -> None:
     """Run p2p-train."""
     # Threads that wait should sleep: spinning ones made a step 2 to 10 times slower on two cores with one busy.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    limit_threads()
     keep_memory()
     if os.environ.get("WORLD_SIZE", "1") != "1" and os.environ.get("RANK", "0") != "0":
         be_quiet()  # of processes that torchrun starts, the first one talks

@@ -22,6 +22,7 @@ from torch import Tensor
 from pix2pix_data.console import ProgressLine, say
 from pix2pix_data.dataset import PairDataset
 from pix2pix_data.errors import UsageError
+from pix2pix_data.limits import memory_limit, num_processors
 from pix2pix_model.batch import Batch
 from pix2pix_model.distributed import own_part, processes_of_machine
 from pix2pix_model.nets import Rows
@@ -228,7 +229,7 @@ def _say_all(words: Sequence[str]) -> None:
 
 def _read_in_order(rows: Iterator[Row], reader: PairReader, size: PictureSize) -> Iterator[list[Pixels]]:
     """Decode in threads, a bounded number of pairs ahead."""
-    num_threads = min(os.cpu_count() or 1, 16)
+    num_threads = min(num_processors(), 16)
     with ThreadPoolExecutor(num_threads) as pool:
         waiting: deque[Future[list[Pixels]]] = deque()
         try:
@@ -252,12 +253,12 @@ def _free_on(device: torch.device) -> int:
 def _free_memory() -> float:
     """Return the bytes of memory that a process can still get, as well as the system tells."""
     limits = []
-    meminfo, cgroup_limit = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+    meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
         fields = dict(line.split(":") for line in meminfo.read_text(encoding="utf-8").splitlines())
         limits.append(int(fields["MemAvailable"].split()[0]) * 1024)
     elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:  # macOS
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    if cgroup_limit.is_file() and (limit := cgroup_limit.read_text(encoding="utf-8").strip()).isdigit():
-        limits.append(int(limit))
+    if limit := memory_limit():
+        limits.append(limit)
     return min(limits, default=8 * 2**30)

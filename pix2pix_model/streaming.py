@@ -5,7 +5,6 @@ The order is a function of (seed, epoch), so a run goes on at any step; what is 
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ import torch
 
 from pix2pix_data.dataset import EncodedPair, PairDataset, ParquetDataset
 from pix2pix_data.errors import UsageError
+from pix2pix_data.limits import num_processors
 from pix2pix_model.batch import Batch
 from pix2pix_model.data import cut, draw_cuts, to_device
 from pix2pix_model.distributed import own_part
@@ -71,7 +71,7 @@ class StreamedPairs:
         self._reader = PairReader(dataset, settings)
         self._ends = np.cumsum(schedule.shards)
         self._upcoming = _upcoming(schedule, first_step)
-        num_threads = min(os.cpu_count() or 1, 16)
+        num_threads = min(num_processors(), 16)
         self._decoders, self._fetcher = ThreadPoolExecutor(num_threads), ThreadPoolExecutor(1)
         self._num_waiting = max(num_threads * _LOOK_AHEAD, 2 * schedule.settings.batch)
         self._num_known = settings.stream * _BUFFERS_AHEAD

@@ -38,7 +38,7 @@ def p2p_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     So do worker processes, of which there are none unless --workers asks for them.
     """
-    monkeypatch.setattr("pix2pix_data.engines.local.default_workers", lambda: 1)
+    monkeypatch.setattr("pix2pix_data.limits.num_processors", lambda: 1)
 
     from pix2pix_data.cli import app
     from pix2pix_data.console import exit_with_errors_told

@@ -18,7 +18,7 @@ from pix2pix_data.processes import live_with_parent
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
-__all__ = ["LocalEngine", "default_workers", "run_local"]
+__all__ = ["LocalEngine", "run_local"]
 
 _MAX_BROKEN_POOLS = 3
 _POLL_S = 0.2
@@ -36,11 +36,6 @@ class LocalEngine:
 
     def run(self, function: ShardFunction[Task], tasks: Sequence[Task], *, tick: Tick, on_gpu: bool = False) -> None:  # noqa: ARG002
         run_local(function, tasks, workers=self.workers, tick=tick)
-
-
-def default_workers() -> int:
-    """Count the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_local(function: ShardFunction[Task], tasks: Sequence[Task], *, workers: int, tick: Tick) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from pix2pix_data.errors import ImageError
 from pix2pix_data.images import read_photo, resize
+from pix2pix_data.limits import num_processors
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,7 +51,7 @@ def to_luma(image: npt.NDArray[np.uint8]) -> Gray:
 
 def read_thumbnails(paths: Sequence[Path]) -> list[Thumbnail | ImageError]:
     """Read many photos in small, in several threads; an ImageError stands where one cannot be read."""
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, num_processors())) as pool:
         return list(pool.map(_read, paths))
 
 

@@ -246,6 +246,7 @@ FLOORS = [
         "disjoint_sets",
         "processes",
         "memory",
+        "limits",
         "findings",
         "new_folder",
         "one_at_a_time",

@@ -88,7 +88,7 @@ def of_language(language: str) -> list[tuple[str, str]]:
 def no_worker_processes() -> Iterator[None]:
     """Start no processes unless --workers asks for them: each takes a second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pix2pix_data.engines.local.default_workers", lambda: 1)
+        patch.setattr("pix2pix_data.limits.num_processors", lambda: 1)
         yield
 
 

@@ -35,6 +35,7 @@ from tiny_recipe import tiny_recipe
 from pix2pix_data.console import result
 from pix2pix_data.dataset import open_dataset
 from pix2pix_data.images import write_png
+from pix2pix_model import data
 from pix2pix_model.recipe_file import load_recipe
 from pix2pix_model.run_dir import find_unfinished, make_run
 from pix2pix_model.train import train
@@ -80,7 +81,7 @@ def start(runs_dir: Path, num_workers: int) -> int:
     try:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 2)
-        os.cpu_count = lambda: num_workers  # what the decoding threads are counted by
+        data.num_processors = lambda: num_workers  # what the decoding threads are counted by
         recipe = load_recipe(Path("killed.toml"))
         dataset = open_dataset(recipe.data.path)
         run = find_unfinished(runs_dir, recipe, dataset.fingerprint) or make_run(runs_dir, recipe.name)

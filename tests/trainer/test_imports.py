@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GROUND_FLOOR = {"atomic", "cache_folder", "channel_kinds", "channels", "console", "dataset", "errors", "images"}
-GROUND_FLOOR |= {"listing", "memory", "new_folder", "pair", "png", "registry", "sheet", "stored_dataset", "unfinished"}
-GROUND_FLOOR |= {"urls"}
+GROUND_FLOOR |= {"limits", "listing", "memory", "new_folder", "pair", "png", "registry", "sheet", "stored_dataset"}
+GROUND_FLOOR |= {"unfinished", "urls"}
 CLASSES = {"label_map", "palette_file"}
 """Networks see classes as the makers read them from label maps."""
 EVALUATION = {"color_table", "known_labels", "label_map", "palette_file", "report"}
