@@ -37,6 +37,14 @@ def test_the_transposed_product_and_its_gradients_are_those_of_torch(settings, s
     assert_same(kinds=(nn.ConvTranspose2d, ConvTranspose2d), settings=settings, shape=(num, 5, *size))
 
 
+@pytest.mark.parametrize("settings", [*SETTINGS, {"output_padding": 1}])
+@pytest.mark.parametrize("num", [1, 3])
+def test_the_product_that_makes_a_picture_and_its_gradients_are_those_of_torch(settings, num):
+    settings = {"kernel_size": 4, "stride": 2, "padding": 1, **settings}
+    kinds, shape = (nn.ConvTranspose2d, ConvTranspose2d), (num, 64, 20, 17)
+    assert_same(kinds=kinds, settings=settings, shape=shape, num_out=3)
+
+
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("size", [(4, 4), (5, 7), (8, 8)])
 @pytest.mark.parametrize("num", [1, 3])
@@ -46,9 +54,9 @@ def test_the_product_and_its_gradients_are_those_of_torch(settings, size, num):
     assert_same(kinds=(nn.Conv2d, Conv2d), settings=settings, shape=shape)
 
 
-def assert_same(*, kinds, settings, shape):
+def assert_same(*, kinds, settings, shape, num_out=7):
     torch.manual_seed(0)
-    theirs, ours = (kind(5, 7, **settings).double() for kind in kinds)
+    theirs, ours = (kind(shape[1], num_out, **settings).double() for kind in kinds)
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(shape, dtype=torch.float64)
     expected, num_expected = gradients(theirs, x)
