@@ -38,6 +38,7 @@ from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.makers.combine import CombineMaker
 from pix2pix_data.makers.inpaint import InpaintMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
+from pix2pix_data.memory import give_back_memory
 from pix2pix_data.pair import Failed, Pair, PairPlan
 from pix2pix_data.png import png_of_labels, png_of_levels
 from pix2pix_data.shards import write_shard
@@ -72,6 +73,7 @@ def main() -> None:
         compare_strokes(paths[: options.num_large], LARGE_PX)
         compare_folders(paths, Path(folder))
         result("\n| maker | of a pair | its floor | over the floor |\n|---|---|---|---|")
+        give_back_memory()  # as p2p-data does, and others do not
         compare_floors(paths)
         result("")
         tell_writing(paths, Path(folder))

@@ -28,8 +28,9 @@ def clean_regions(labels: LabelMap, min_region: int) -> LabelMap:
     -------
     ndarray of shape (H, W), uint8
     """
-    regions = _regions(labels)
-    is_small = (np.bincount(regions.ravel()) < min_region).take(regions)
+    marked = labels.astype(np.int16)
+    cv2.filterSpeckles(marked, -1, min(min_region, labels.size + 1) - 1, 0)  # by -1; what differs by 0 is one region
+    is_small = marked < 0
     small, large = np.flatnonzero(is_small), np.flatnonzero(~is_small)
     if not small.size or not large.size:
         return labels
