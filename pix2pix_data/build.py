@@ -138,6 +138,8 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
         )
     grouped = _grouped(maker, plans, options, workers)
     splits, notes = divide(grouped, options, anew=options.new_splits)
+    # Before the fingerprint, which needs every photo: one that goes away after it is seen to be gone.
+    sizes = sizes_of(chain.from_iterable(splits.values()))
     identity = {
         "format": _FORMAT_VERSION,
         "maker": name,
@@ -148,7 +150,6 @@ def plan_build(name: str, maker: PairMaker, source: Path, options: BuildOptions,
         "splits": splits_fingerprint(splits),
     }
     others_shown = [_shown(other.source, source) for other in others]
-    sizes = sizes_of(chain.from_iterable(splits.values()))
     return Plan(splits, failed, others_shown, identity, sizes, notes, options.lock)
 
 

@@ -22,6 +22,7 @@ from pix2pix_data.makers.colorize import ColorizeMaker
 from pix2pix_data.makers.combine import CombineMaker
 from pix2pix_data.makers.kmeans import KMeansMaker
 from pix2pix_data.one_at_a_time import one_at_a_time
+from pix2pix_data.splits import splits_fingerprint
 
 MAKER = ColorizeMaker(size=(48, 32))
 
@@ -340,6 +341,17 @@ def test_a_photo_that_changes_while_it_is_read_is_told_and_the_same_build_ends_w
     changed.write_bytes(content)
     built(photos, tmp_path / "disturbed" / "out")
     assert contents(tmp_path / "disturbed" / "out") == contents(tmp_path / "undisturbed" / "out")
+
+
+def test_a_photo_that_goes_away_while_the_plan_is_made_is_told(photos, tmp_path, monkeypatch):
+    def after_the_fingerprint(splits: Any) -> str:
+        (photos / "left" / "01.png").unlink()
+        return splits_fingerprint(splits)
+
+    monkeypatch.setattr("pix2pix_data.build.splits_fingerprint", after_the_fingerprint)
+    plan = plan_build("colorize", MAKER, photos, BuildOptions())
+    with pytest.raises(BuildError, match="a photo changed, or went away"):
+        build(plan, MAKER, photos, tmp_path / "out", workers=1)
 
 
 def test_a_photo_that_changes_after_the_plan_is_told(photos, tmp_path):
