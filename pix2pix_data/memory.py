@@ -24,7 +24,7 @@ def keep_memory() -> None:
 def give_back_memory() -> None:
     """Give freed pieces of 1 MiB or more back each time, before pyarrow is loaded.
 
-    By themselves both the C library and Arrow keep what they once had of row groups, sheets and large photos: a fifth
+    By themselves both the C library and Arrow keep what they once had of row groups, sheets and large photos: a quarter
     more in the process that plans a build and checks it.
     """
     _set_thresholds(large=_MIB, kept=8 * _MIB)

@@ -35,48 +35,53 @@ def test_without_groups_all_is_there(group):
     assert memory_limit() is None
 
 
-def test_a_container_has_its_share(group):
-    group("0::/\n", {"cpu.max": "250000 100000\n", "memory.max": "2147483648\n"})
-    assert num_processors() == 3
-    assert memory_limit() == 2 << 30
-
-
-def test_no_limit_is_none(group):
-    group("0::/\n", {"cpu.max": "max 100000\n", "memory.max": "max\n"})
-    assert num_processors() == 64
-    assert memory_limit() is None
-
-
-def test_the_least_of_all_groups_above_holds(group):
-    group(
-        "0::/user.slice/job_7\n",
-        {
-            "user.slice/cpu.max": "400000 100000\n",
-            "user.slice/job_7/cpu.max": "max 100000\n",
-            "user.slice/memory.max": "max\n",
-            "user.slice/job_7/memory.max": "1073741824\n",
-        },
-    )
-    assert num_processors() == 4
-    assert memory_limit() == 1 << 30
-
-
-def test_groups_of_version_1_and_paths_that_only_the_host_sees(group):
-    group(
-        "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n0::/\n",
-        {
-            "cpu/cpu.cfs_quota_us": "50000\n",
-            "cpu/cpu.cfs_period_us": "100000\n",
-            "memory/memory.limit_in_bytes": "4294967296\n",
-        },
-    )
-    assert num_processors() == 1
-    assert memory_limit() == 4 << 30
-
-
-def test_version_1_without_limit(group):
-    group("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"})
-    assert num_processors() == 64
+@pytest.mark.parametrize(
+    ("membership", "files", "processors", "memory"),
+    [
+        pytest.param(
+            "0::/\n",
+            {"cpu.max": "250000 100000\n", "memory.max": "2147483648\n"},
+            3,
+            2 << 30,
+            id="a container has its share",
+        ),
+        pytest.param("0::/\n", {"cpu.max": "max 100000\n", "memory.max": "max\n"}, 64, None, id="no limit is none"),
+        pytest.param(
+            "0::/user.slice/job_7\n",
+            {
+                "user.slice/cpu.max": "400000 100000\n",
+                "user.slice/job_7/cpu.max": "max 100000\n",
+                "user.slice/memory.max": "max\n",
+                "user.slice/job_7/memory.max": "1073741824\n",
+            },
+            4,
+            1 << 30,
+            id="the least of all groups above holds",
+        ),
+        pytest.param(
+            "5:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n0::/\n",
+            {
+                "cpu/cpu.cfs_quota_us": "50000\n",
+                "cpu/cpu.cfs_period_us": "100000\n",
+                "memory/memory.limit_in_bytes": "4294967296\n",
+            },
+            1,
+            4 << 30,
+            id="groups of version 1, and paths that only the host sees",
+        ),
+        pytest.param(
+            "4:cpu:/\n",
+            {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"},
+            64,
+            None,
+            id="version 1 without limit",
+        ),
+    ],
+)
+def test_the_files_of_a_control_group_are_read(group, membership, files, processors, memory):
+    group(membership, files)
+    assert num_processors() == processors
+    assert memory_limit() == memory
 
 
 def test_threads_are_limited_where_time_is(group, monkeypatch):
